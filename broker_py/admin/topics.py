@@ -1,0 +1,165 @@
+"""Topics: finding, making, changing and deleting them (tools command/topic)."""
+
+from dataclasses import dataclass, replace
+from typing import Final
+
+from broker_py.admin.targets import Outcome, at_each, cluster_brokers, cluster_masters, lowest_addresses
+from broker_py.client.brokers import QueueStatus
+from broker_py.client.client import Client
+from broker_py.errors import BrokerPyError, RequestFailed
+from broker_py.model.route import TopicRoute
+from broker_py.model.topic import DLQ_PREFIX, RETRY_PREFIX, TopicConfig
+
+ORDER_NAMESPACE: Final = "ORDER_TOPIC_CONFIG"
+_TOPIC_NOT_EXIST: Final = 17
+
+
+@dataclass(frozen=True, kw_only=True)
+class TopicUse:
+    """A topic, the cluster that has it and the groups that consume it."""
+
+    cluster: str
+    topic: str
+    groups: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class PermChange:
+    """What became of a topic's permission on one broker; `old_perm` is None where the broker has no such topic."""
+
+    outcome: Outcome
+    old_perm: int | None
+
+
+async def topic_list(client: Client) -> list[str]:
+    """Return the names of all topics."""
+    return await client.name_servers.topics()
+
+
+async def topic_uses(client: Client) -> list[TopicUse]:
+    """Return all topics but retry and dead-letter topics, with clusters and groups as far as they can be told."""
+    return [
+        await _topic_use(client, topic)
+        for topic in await client.name_servers.topics()
+        if not topic.startswith((RETRY_PREFIX, DLQ_PREFIX))
+    ]
+
+
+async def _topic_use(client: Client, topic: str) -> TopicUse:
+    clusters: set[str] = set()
+    groups: set[str] = set()
+    try:
+        route = await client.name_servers.route(topic)
+        clusters.update(broker.cluster for broker in route.broker_datas)
+        for address in lowest_addresses(route.broker_datas):
+            groups.update(await client.brokers.consumers_of(address, topic))
+    except BrokerPyError:
+        pass  # a topic that was just deleted, or a broker that is down, is no reason to list nothing
+    return TopicUse(cluster=",".join(sorted(clusters)), topic=topic, groups=tuple(sorted(groups)))
+
+
+async def topic_route(client: Client, topic: str) -> TopicRoute:
+    """Return a topic's route; RequestFailed with code 17 when it has none."""
+    return await client.name_servers.route(topic)
+
+
+async def topic_status(client: Client, topic: str) -> list[QueueStatus]:
+    """Return the state of a topic's queues on all its brokers, sorted by broker and queue."""
+    route = await client.name_servers.route(topic)
+    queues: list[QueueStatus] = []
+    for address in lowest_addresses(route.broker_datas):
+        queues += await client.brokers.topic_status(address, topic)
+    return sorted(queues, key=lambda queue: (queue.broker_name, queue.queue_id))
+
+
+async def update_topic(
+    client: Client,
+    config: TopicConfig,
+    *,
+    attributes: str | None = None,
+    address: str | None = None,
+    cluster: str | None = None,
+) -> list[Outcome]:
+    """Make or change a topic on one broker or on all masters of a cluster.
+
+    An ordered topic also gets its order configuration at all name servers: which queues there are, whoever is up.
+    """
+    if address is not None:
+        targets = {address: ""}
+    else:
+        assert cluster is not None, "an address or a cluster is the target"
+        targets = {broker.address: broker.broker_name for broker in await cluster_masters(client, cluster)}
+
+    async def change(target: str) -> None:
+        await client.brokers.put_topic(target, config, attributes)
+
+    outcomes = await at_each(list(targets), change)
+    if config.order and not any(outcome.error for outcome in outcomes):
+        names = [await _broker_name(client, address)] if address is not None else sorted(targets.values())
+        await _set_order(client, config, names, keep_others=address is not None)
+    return outcomes
+
+
+async def _broker_name(client: Client, address: str) -> str:
+    for broker in await cluster_brokers(client):
+        if broker.address == address:
+            return broker.broker_name
+    raise RequestFailed(_TOPIC_NOT_EXIST, f"no name server knows the broker {address}, so the topic has no order yet")
+
+
+async def _set_order(client: Client, config: TopicConfig, broker_names: list[str], keep_others: bool) -> None:
+    queue_nums: dict[str, str] = {}
+    if keep_others:
+        known = await client.name_servers.kv_config(ORDER_NAMESPACE, config.topic_name)
+        for item in (known or "").split(";"):
+            name, colon, number = item.partition(":")
+            if colon:
+                queue_nums[name] = number
+    queue_nums.update(dict.fromkeys(broker_names, str(config.write_queue_nums)))
+    order_conf = ";".join(f"{name}:{number}" for name, number in sorted(queue_nums.items()))
+    for name_server in client.name_servers.addresses:
+        await client.name_servers.put_kv_config(name_server, ORDER_NAMESPACE, config.topic_name, order_conf)
+
+
+async def update_topic_perm(
+    client: Client, topic: str, perm: int, *, address: str | None = None, cluster: str | None = None
+) -> list[PermChange]:
+    """Change nothing of a topic but its permission, on one broker or on those masters of a cluster that have it."""
+    if address is not None:
+        return [await _change_perm(client, address, topic, perm)]
+    assert cluster is not None, "an address or a cluster is the target"
+    masters = await cluster_masters(client, cluster)
+    changes = [await _change_perm(client, broker.address, topic, perm) for broker in masters]
+    having = [change for change in changes if change.old_perm is not None]
+    return having or changes
+
+
+async def _change_perm(client: Client, address: str, topic: str, perm: int) -> PermChange:
+    old_perm: int | None = None
+    try:
+        config = await client.brokers.topic_config(address, topic)
+        old_perm = config.perm
+        if old_perm != perm:
+            await client.brokers.put_topic(address, replace(config, perm=perm))
+    except BrokerPyError as error:
+        return PermChange(outcome=Outcome(address=address, error=error), old_perm=old_perm)
+    return PermChange(outcome=Outcome(address=address), old_perm=old_perm)
+
+
+async def delete_topic(client: Client, topic: str, cluster: str) -> list[Outcome]:
+    """Delete a topic on a cluster's masters, then have all name servers forget it there.
+
+    In this order and only then: a broker that still has the topic would register it again.
+    """
+    masters = [broker.address for broker in await cluster_masters(client, cluster)]
+
+    async def delete(address: str) -> None:
+        await client.brokers.delete_topic(address, topic)
+
+    async def forget(name_server: str) -> None:
+        await client.name_servers.delete_topic(name_server, topic, cluster)
+
+    outcomes = await at_each(masters, delete)
+    if any(outcome.error for outcome in outcomes):
+        return outcomes
+    return outcomes + await at_each(list(client.name_servers.addresses), forget)

@@ -1,0 +1,172 @@
+"""When a stored message counts as sent, and when consumers may see it.
+
+A message is *acknowledged* when it is written; with SYNC_FLUSH when it is flushed; with SYNC_MASTER and
+inSyncReplicas above 1 when that many brokers hold it. Consumers see no more than what is acknowledged, so that
+nothing consumed can be gone after a crash or a take-over. Where the slaves are away (11) or too slow (12) the
+message is stored and counts as sent all the same, and is shown.
+
+Source: store CommitLog.handleDiskFlushAndHA, ha/GroupTransferService. Differs from Java 5.1.0, which with no slave
+connected lets each send wait for slaveTimeout: here it is answered at once, as Java 4.9 does.
+"""
+
+import logging
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from broker_py.errors import StoreError
+from broker_py.replication.acks import AckTable
+from broker_py.replication.config import ReplicationConfig
+from broker_py.seams import Clock
+from broker_py.store.store import Store
+from broker_py.wire.codes import ResponseCode
+from broker_py.wire.command import Command, Reply
+
+log = logging.getLogger(__name__)
+
+
+class ReplyPeer(Protocol):
+    """Where a reply goes."""
+
+    def reply(self, command: Command, reply: Reply) -> None:
+        """Answer a request."""
+
+
+@dataclass(slots=True)
+class _Sent:
+    end: int
+    command: Command
+    peer: ReplyPeer
+    reply: Reply
+    deadline: float = 0.0
+
+
+class AckPolicy:
+    """Holds the replies to sends until their messages are as safe as the profile asks, and moves dispatch along.
+
+    `request_flush` asks for an fdatasync soon; `grown` tells the followers of the log that there is more.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        acks: AckTable,
+        replication: ReplicationConfig,
+        clock: Clock,
+        *,
+        sync_flush: bool,
+        sync_replicas: int,
+        request_flush: Callable[[], None],
+        grown: Callable[[], None],
+        dispatched: Callable[[], None],
+    ) -> None:
+        self._store = store
+        self._acks = acks
+        self._replication = replication
+        self._clock = clock
+        self._sync_flush = sync_flush
+        self._replicas = sync_replicas
+        self._request_flush = request_flush
+        self._grown = grown
+        self._dispatched = dispatched
+        self._patient = sync_flush or sync_replicas > 1
+        self._timeout_seconds = (
+            max(store.config.sync_flush_timeout if sync_flush else 0, replication.slave_timeout) / 1000
+        )
+        self._staged: list[_Sent] = []
+        self._waiting: deque[_Sent] = deque()
+        self._released = 0  # log offset up to which messages are shown though no slave has them
+
+    def expect(self, end: int, command: Command, peer: ReplyPeer, reply: Reply, wait: bool) -> None:
+        """Answer a send with `reply` once what lies before `end` is safe; without `wait`, once it is written."""
+        self._staged.append(_Sent(end if wait else 0, command, peer, reply))
+
+    def commit(self) -> None:
+        """Write what was appended since the last call, and answer what that makes safe. The end of each batch."""
+        staged = self._staged
+        if not staged:
+            return
+        self._staged = []
+        try:
+            self._store.commit()
+        except (OSError, StoreError) as error:
+            log.error("%d messages are refused, since the log can't be written: %s", len(staged), error)
+            refusal = Reply(ResponseCode.SERVICE_NOT_AVAILABLE, f"the message can't be stored: {error}")
+            for sent in staged:
+                sent.peer.reply(sent.command, refusal)
+            return
+        self._grown()
+        if self._patient:
+            self._queue(staged)
+        else:
+            for sent in staged:
+                sent.peer.reply(sent.command, sent.reply)
+        self.advance()
+
+    def _queue(self, staged: list[_Sent]) -> None:
+        deadline = self._clock.monotonic() + self._timeout_seconds
+        alone = self._replicas > 1 and not self._slaves_in_sync()
+        for sent in staged:
+            if sent.end == 0:
+                sent.peer.reply(sent.command, sent.reply)
+                continue
+            if alone:
+                self._released = sent.end
+                sent.reply.code = ResponseCode.SLAVE_NOT_AVAILABLE
+            sent.deadline = deadline
+            self._waiting.append(sent)
+        if self._sync_flush:
+            self._request_flush()
+
+    def _slaves_in_sync(self) -> bool:
+        gap = self._replication.ha_max_gap_not_in_sync
+        return self._acks.in_sync(self._store.written.value, gap) >= self._replicas
+
+    def visible(self) -> int:
+        """The log offset up to which messages are acknowledged, and so may be consumed."""
+        written = self._store.written.value
+        bound = self._store.flushed.value if self._sync_flush else written
+        if self._replicas > 1:
+            bound = min(bound, max(self._acks.replicated_offset(written), self._released))
+        return bound
+
+    def advance(self) -> None:
+        """Something became safer: dispatch it, and answer who waited for it."""
+        bound = self.visible()
+        if self._store.dispatched.value < bound:
+            self._store.dispatch(bound)
+            self._dispatched()
+        waiting = self._waiting
+        while waiting and waiting[0].end <= bound:
+            sent = waiting.popleft()
+            sent.peer.reply(sent.command, sent.reply)
+
+    def expire(self) -> None:
+        """Answer the sends that have waited for too long: stored, but not as safe as asked for."""
+        now = self._clock.monotonic()
+        waiting = self._waiting
+        moved = False
+        while waiting and waiting[0].deadline <= now:
+            sent = waiting.popleft()
+            replicated = self._replicas <= 1 or self._acks.replicated_offset(sent.end) >= sent.end
+            if replicated:
+                sent.reply.code = ResponseCode.FLUSH_DISK_TIMEOUT
+            else:
+                sent.reply.code = ResponseCode.FLUSH_SLAVE_TIMEOUT
+                self._released = max(self._released, sent.end)
+                moved = True
+            sent.peer.reply(sent.command, sent.reply)
+        if moved:
+            self.advance()
+
+    def fail_waiting(self, why: str) -> None:
+        """The disk failed: nothing that waits for it may be acknowledged, now or later."""
+        waiting, self._waiting = self._waiting, deque()
+        for sent in waiting:
+            sent.peer.reply(sent.command, Reply(ResponseCode.FLUSH_DISK_TIMEOUT, f"the message is not on disk: {why}"))
+
+    @property
+    def waiting(self) -> int:
+        """How many sends wait."""
+        return len(self._waiting)

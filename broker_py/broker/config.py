@@ -1,0 +1,115 @@
+"""The properties of a broker, under RocketMQ's names (common BrokerConfig, BrokerIdentity; broker BrokerStartup)."""
+
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Final
+
+from broker_py.errors import ConfigError
+from broker_py.model.topic import TRACE_TOPIC
+from broker_py.replication.config import ReplicationConfig
+
+_PERIOD: Final = (1, 3_600_000)
+
+
+class BrokerRole(Enum):
+    """A master that answers before its slaves have a message, one that waits for them, or a slave."""
+
+    ASYNC_MASTER = "ASYNC_MASTER"
+    SYNC_MASTER = "SYNC_MASTER"
+    SLAVE = "SLAVE"
+
+
+@dataclass(frozen=True, kw_only=True)
+class BrokerConfig:
+    """Who this broker is, where it listens and what it allows. Times in milliseconds.
+
+    `broker_ip1` and `broker_name` are found by the broker when empty. Unlike Java's, our slaves serve pulls
+    by default (`slave_read_enable`), so that consumers go on when their master is gone. The last two are ours.
+    """
+
+    broker_cluster_name: str = field(default="DefaultCluster", metadata={"important": True})
+    broker_name: str = field(default="", metadata={"important": True})
+    broker_id: int = field(default=0, metadata={"range": (0, (1 << 31) - 1), "important": True})
+    broker_role: BrokerRole = field(default=BrokerRole.ASYNC_MASTER, metadata={"important": True})
+    namesrv_addr: tuple[str, ...] = field(default=(), metadata={"addresses": True, "runtime": True, "important": True})
+    broker_ip1: str = field(default="", metadata={"property": "brokerIP1", "important": True})
+    broker_ip2: str = field(default="", metadata={"property": "brokerIP2", "important": True})
+    listen_port: int = field(default=10_911, metadata={"range": (3, 65_534), "important": True})
+    broker_permission: int = field(default=6, metadata={"range": (0, 7), "runtime": True})
+
+    default_topic_queue_nums: int = field(default=8, metadata={"range": (1, 1024), "runtime": True})
+    auto_create_topic_enable: bool = field(default=True, metadata={"runtime": True, "important": True})
+    cluster_topic_enable: bool = True
+    broker_topic_enable: bool = True
+    auto_create_subscription_group: bool = field(default=True, metadata={"runtime": True, "important": True})
+    trace_topic_enable: bool = False
+    msg_trace_topic_name: str = TRACE_TOPIC
+    trace_on: bool = field(default=True, metadata={"runtime": True})
+    region_id: str = field(default="DefaultRegion", metadata={"runtime": True})
+    validate_system_topic_when_update_topic: bool = field(default=True, metadata={"runtime": True})
+    start_accept_send_request_time_stamp: int = field(default=0, metadata={"runtime": True})
+
+    slave_read_enable: bool = field(default=True, metadata={"runtime": True, "important": True})
+    long_polling_enable: bool = field(default=True, metadata={"runtime": True})
+    short_polling_time_mills: int = field(default=1000, metadata={"range": _PERIOD, "runtime": True})
+    lite_pull_message_enable: bool = field(default=True, metadata={"runtime": True})
+    notify_consumer_ids_changed_enable: bool = field(default=True, metadata={"runtime": True})
+    channel_expired_timeout: int = field(default=120_000, metadata={"range": _PERIOD, "runtime": True})
+    flush_consumer_offset_interval: int = field(default=5000, metadata={"range": _PERIOD, "runtime": True})
+    consumer_offset_update_version_step: int = field(default=500, metadata={"range": (1, 1 << 31)})
+
+    register_name_server_period: int = field(default=30_000, metadata={"range": _PERIOD, "runtime": True})
+    register_broker_timeout_mills: int = field(default=24_000, metadata={"range": _PERIOD, "runtime": True})
+
+    broker_log_dir: str = field(default="~/logs/rocketmqlogs", metadata={"path": True})
+    pid_file: str = field(default="", metadata={"path": True})
+
+    @property
+    def is_slave(self) -> bool:
+        """True for a broker that copies a master."""
+        return self.broker_role is BrokerRole.SLAVE
+
+    @property
+    def address(self) -> str:
+        """Where clients reach this broker: what it registers, and what its message ids carry."""
+        return _address(self.broker_ip1, self.listen_port)
+
+    def ha_address(self, ha_port: int) -> str:
+        """Where slaves reach this broker."""
+        return _address(self.broker_ip2 or self.broker_ip1, ha_port)
+
+
+def _address(ip: str, port: int) -> str:
+    return f"[{ip}]:{port}" if ":" in ip else f"{ip}:{port}"
+
+
+def ha_port(broker: BrokerConfig, replication: ReplicationConfig) -> int:
+    """The replication port: haListenPort when it is set, else the port behind the broker's."""
+    return replication.ha_listen_port or broker.listen_port + 1
+
+
+def check_together(broker: BrokerConfig, replication: ReplicationConfig) -> None:
+    """Refuse settings that can't be meant together; ConfigError lists them all, one line each."""
+    faults: list[str] = []
+    role = broker.broker_role.name
+    if broker.is_slave and broker.broker_id == 0:
+        faults.append("brokerRole is SLAVE and brokerId is 0, which is the master's; a slave has 1 or more")
+    if not broker.is_slave and broker.broker_id != 0:
+        faults.append(f"brokerRole is {role} and brokerId is {broker.broker_id}; a master has 0")
+    replicas = replication.in_sync_replicas
+    if replication.min_in_sync_replicas > replicas:
+        faults.append(f"minInSyncReplicas is {replication.min_in_sync_replicas}, more than inSyncReplicas ({replicas})")
+    port = ha_port(broker, replication)
+    if port in (broker.listen_port, broker.listen_port - 2):
+        faults.append(f"haListenPort is {port}, which the broker itself listens on (listenPort and listenPort - 2)")
+    if faults:
+        raise ConfigError("\n".join(faults))
+
+
+def replicas_to_wait_for(broker: BrokerConfig, replication: ReplicationConfig) -> int:
+    """How many brokers, this one included, must have a message before its send is answered.
+
+    A SYNC_MASTER waits for a slave even where inSyncReplicas is 1, its default: that is what the role says and
+    what RocketMQ 4 does. Java 5.1.0 waits only where inSyncReplicas is 2 or more.
+    """
+    return max(2, replication.in_sync_replicas) if broker.broker_role is BrokerRole.SYNC_MASTER else 1

@@ -1,0 +1,1 @@
+"""What the broker does for each request, by subject. Siblings don't import one another."""

@@ -1,0 +1,89 @@
+"""Consumer groups for tools and slaves: requests 43, 45, 200, 201, 207, 352 and 402 (AdminBrokerProcessor)."""
+
+from broker_py.broker.config import BrokerConfig
+from broker_py.broker.consumer_offsets import ConsumerOffsetTable
+from broker_py.broker.groups import GroupTable
+from broker_py.broker.topics import TopicTable
+from broker_py.errors import ProtocolError, RequestRefused
+from broker_py.model.data_version import DataVersion
+from broker_py.model.group import GroupConfig
+from broker_py.model.topic import retry_topic
+from broker_py.remoting.connection import Connection
+from broker_py.remoting.router import Router
+from broker_py.wire.codes import RequestCode, ResponseCode
+from broker_py.wire.command import Command, Reply
+from broker_py.wire.fastjson import dumps, loads_object
+from broker_py.wire.headers.admin import DeleteGroupRequest, GroupRequest
+
+
+class GroupHandler:
+    """Makes, changes, deletes and lists consumer groups, and hands the tables that slaves copy out."""
+
+    def __init__(
+        self, config: BrokerConfig, topics: TopicTable, groups: GroupTable, offsets: ConsumerOffsetTable
+    ) -> None:
+        self._config = config
+        self._topics = topics
+        self._groups = groups
+        self._offsets = offsets
+
+    def register(self, router: Router) -> None:
+        """Serve the requests."""
+        router.on_command(RequestCode.UPDATE_AND_CREATE_SUBSCRIPTIONGROUP, self.put)
+        router.on(RequestCode.DELETE_SUBSCRIPTIONGROUP, DeleteGroupRequest, self.delete)
+        router.on(RequestCode.GET_SUBSCRIPTIONGROUP_CONFIG, GroupRequest, self.get)
+        router.on_command(RequestCode.GET_ALL_SUBSCRIPTIONGROUP_CONFIG, self.get_all)
+        router.on_command(RequestCode.GET_ALL_CONSUMER_OFFSET, self.all_offsets)
+        router.on_command(RequestCode.GET_ALL_DELAY_OFFSET, self.delay_offsets)
+        router.on_command(RequestCode.GET_ALL_MESSAGE_REQUEST_MODE, self.request_modes)
+
+    def put(self, command: Command, _peer: Connection) -> Reply:
+        """Make a group or change its settings."""
+        self._check_master()
+        try:
+            group = GroupConfig.from_json(loads_object(command.body))
+        except ProtocolError as error:
+            raise RequestRefused(ResponseCode.SYSTEM_ERROR, f"the group's settings: {error}") from None
+        if not group.group_name.strip():
+            raise RequestRefused(ResponseCode.SYSTEM_ERROR, "the group has no name (groupName)")
+        self._groups.put(group)
+        return Reply()
+
+    def delete(self, request: DeleteGroupRequest, _command: Command, _peer: Connection) -> Reply:
+        """Remove a group, on demand with its offsets."""
+        self._check_master()
+        self._groups.remove(request.group_name)
+        if request.clean_offset:
+            self._offsets.remove_group(request.group_name)
+            self._topics.remove(retry_topic(request.group_name))
+        return Reply()
+
+    def _check_master(self) -> None:
+        if self._config.is_slave:
+            raise RequestRefused(
+                ResponseCode.SYSTEM_ERROR,
+                "Can't modify topic or subscription group from slave broker, please execute it from master broker.",
+            )
+
+    def get(self, request: GroupRequest, _command: Command, _peer: Connection) -> Reply:
+        """Return a group's settings."""
+        group = self._groups.get(request.group)
+        if group is None:
+            raise RequestRefused(ResponseCode.SYSTEM_ERROR, f"No group in this broker. group: {request.group}")
+        return Reply(body=dumps(group.to_json()))
+
+    def get_all(self, _command: Command, _peer: Connection) -> Reply:
+        """Return all groups."""
+        return Reply(body=dumps(self._groups.to_json()))
+
+    def all_offsets(self, _command: Command, _peer: Connection) -> Reply:
+        """Return the offsets of all groups."""
+        return Reply(body=dumps(self._offsets.to_json()))
+
+    def delay_offsets(self, _command: Command, _peer: Connection) -> Reply:
+        """Return the positions of delayed delivery, of which there are none: no message is delayed here."""
+        return Reply(body=dumps({"dataVersion": DataVersion().to_json(), "offsetTable": {}}))
+
+    def request_modes(self, _command: Command, _peer: Connection) -> Reply:
+        """Return the groups that consume by POP, of which there are none."""
+        return Reply(body=dumps({"messageRequestModeMap": {}}))

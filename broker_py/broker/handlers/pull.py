@@ -1,0 +1,252 @@
+"""Fetching messages: requests 11, 361 and 33 (broker processor/PullMessageProcessor, QueryMessageProcessor)."""
+
+from collections.abc import Callable
+from typing import Final
+
+from broker_py.broker.clients import ConsumerTable
+from broker_py.broker.config import BrokerConfig
+from broker_py.broker.consumer_offsets import ConsumerOffsetTable
+from broker_py.broker.groups import GroupTable
+from broker_py.broker.long_polling import ParkedPull, ParkedPulls
+from broker_py.broker.statistics import Statistics
+from broker_py.broker.tag_filter import parse_subscription, tag_filter
+from broker_py.broker.topics import TopicTable
+from broker_py.errors import RequestRefused
+from broker_py.model.group import GroupConfig
+from broker_py.model.subscription import BROADCASTING, Subscription
+from broker_py.model.topic import PERM_READ
+from broker_py.remoting.connection import Connection
+from broker_py.seams import Clock
+from broker_py.store.reading import GetResult, GetStatus
+from broker_py.store.store import Store
+from broker_py.wire.codes import RequestCode, ResponseCode
+from broker_py.wire.command import Command, Reply
+from broker_py.wire.header import decode_header
+from broker_py.wire.headers.pull import (
+    PULL_COMMIT_OFFSET,
+    PULL_SUBSCRIPTION,
+    PULL_SUSPEND,
+    PullRequest,
+    ViewMessageRequest,
+)
+
+_DEFAULT_MAX_BYTES: Final = 256 * 1024
+_CODES: Final[dict[GetStatus, int]] = {
+    GetStatus.FOUND: ResponseCode.SUCCESS,
+    GetStatus.NO_MATCHED_MESSAGE: ResponseCode.PULL_RETRY_IMMEDIATELY,
+    GetStatus.MESSAGE_WAS_REMOVING: ResponseCode.PULL_RETRY_IMMEDIATELY,
+    GetStatus.OFFSET_FOUND_NULL: ResponseCode.PULL_NOT_FOUND,
+    GetStatus.OFFSET_OVERFLOW_ONE: ResponseCode.PULL_NOT_FOUND,
+    GetStatus.OFFSET_OVERFLOW_BADLY: ResponseCode.PULL_OFFSET_MOVED,
+    GetStatus.OFFSET_TOO_SMALL: ResponseCode.PULL_OFFSET_MOVED,
+    GetStatus.NO_MATCHED_LOGIC_QUEUE: ResponseCode.PULL_NOT_FOUND,
+    GetStatus.NO_MESSAGE_IN_QUEUE: ResponseCode.PULL_NOT_FOUND,
+}
+_EMPTY_QUEUE: Final = (GetStatus.NO_MATCHED_LOGIC_QUEUE, GetStatus.NO_MESSAGE_IN_QUEUE)
+
+
+class PullHandler:
+    """Answers pulls with what a queue has, or parks them until it has something.
+
+    `master_alive` tells a slave whether its master is registered: then readers are sent back to it.
+    """
+
+    def __init__(
+        self,
+        config: BrokerConfig,
+        store: Store,
+        topics: TopicTable,
+        groups: GroupTable,
+        offsets: ConsumerOffsetTable,
+        consumers: ConsumerTable,
+        parked: ParkedPulls,
+        statistics: Statistics,
+        clock: Clock,
+        master_alive: Callable[[], bool],
+    ) -> None:
+        self._config = config
+        self._store = store
+        self._topics = topics
+        self._groups = groups
+        self._offsets = offsets
+        self._consumers = consumers
+        self._parked = parked
+        self._statistics = statistics
+        self._clock = clock
+        self._master_alive = master_alive
+
+    def configure(self, config: BrokerConfig) -> None:
+        """Follow changed properties from here on."""
+        self._config = config
+
+    def handle(self, command: Command, peer: Connection) -> Reply | None:
+        """Answer a pull, or park it."""
+        request = decode_header(PullRequest, command.ext)
+        group = self._check(request, command.code)
+        wanted = tag_filter(self._subscription(request, group))
+        if request.sys_flag & PULL_COMMIT_OFFSET and request.commit_offset >= 0 and not self._config.is_slave:
+            self._offsets.commit(request.consumer_group, request.topic, request.queue_id, request.commit_offset)
+        result = self._get(request, wanted)
+        if self._may_wait(request, result) and not self._parked.full:
+            self._park(request, wanted, group, command, peer)
+            return None
+        return self._reply(request, group, result)
+
+    # Checks
+
+    def _check(self, request: PullRequest, code: int) -> GroupConfig:
+        config = self._config
+        if config.is_slave and not config.slave_read_enable:
+            raise RequestRefused(
+                ResponseCode.SYSTEM_BUSY, "[REJECTREQUEST]this slave does not serve pulls (slaveReadEnable=false)"
+            )
+        if not config.broker_permission & PERM_READ:
+            raise RequestRefused(
+                ResponseCode.NO_PERMISSION, f"the broker[{config.broker_ip1}] pulling message is forbidden"
+            )
+        if code == RequestCode.LITE_PULL_MESSAGE and not config.lite_pull_message_enable:
+            raise RequestRefused(
+                ResponseCode.NO_PERMISSION, f"the broker[{config.broker_ip1}] for lite pull consumer is forbidden"
+            )
+        group = self._groups.require(request.consumer_group)
+        if not group.consume_enable:
+            raise RequestRefused(
+                ResponseCode.NO_PERMISSION, f"subscription group no permission, {request.consumer_group}"
+            )
+        topic = self._topics.require(request.topic)
+        if not topic.readable:
+            raise RequestRefused(ResponseCode.NO_PERMISSION, f"the topic[{request.topic}] pulling message is forbidden")
+        if not 0 <= request.queue_id < topic.read_queue_nums:
+            raise RequestRefused(
+                ResponseCode.SYSTEM_ERROR,
+                f"queueId[{request.queue_id}] is illegal, topic:[{request.topic}] "
+                f"topicConfig.readQueueNums:[{topic.read_queue_nums}]",
+            )
+        return group
+
+    def _subscription(self, request: PullRequest, group: GroupConfig) -> Subscription:
+        """Return what the puller wants: as it says itself, or as its group's heartbeats did."""
+        if request.sys_flag & PULL_SUBSCRIPTION:
+            return parse_subscription(request.topic, request.subscription, request.expression_type)
+        members = self._consumers.get(request.consumer_group)
+        if members is None:
+            raise RequestRefused(
+                ResponseCode.SUBSCRIPTION_NOT_EXIST, f"the consumer's group info not exist: {request.consumer_group}"
+            )
+        if not group.consume_broadcast_enable and members.message_model == BROADCASTING:
+            raise RequestRefused(
+                ResponseCode.NO_PERMISSION,
+                f"the consumer group[{request.consumer_group}] can not consume by broadcast way",
+            )
+        subscription = members.subscriptions.get(request.topic)
+        if subscription is None:
+            raise RequestRefused(
+                ResponseCode.SUBSCRIPTION_NOT_EXIST,
+                f"the consumer's subscription not exist: {request.consumer_group} to {request.topic}",
+            )
+        if subscription.sub_version < request.sub_version:
+            raise RequestRefused(
+                ResponseCode.SUBSCRIPTION_NOT_LATEST,
+                f"the broker's subscription is not latest: {request.consumer_group} {subscription.sub_string}",
+            )
+        if subscription.expression_type and subscription.expression_type != "TAG":
+            raise RequestRefused(
+                ResponseCode.SYSTEM_ERROR,
+                f"The broker does not support consumer to filter message by {subscription.expression_type}",
+            )
+        return subscription
+
+    # Reading
+
+    def _get(self, request: PullRequest, wanted: Callable[[int], bool] | None) -> GetResult:
+        max_bytes = request.max_msg_bytes
+        return self._store.get(
+            request.topic,
+            request.queue_id,
+            request.queue_offset,
+            max(1, request.max_msg_nums),
+            max_bytes if max_bytes is not None and max_bytes > 0 else _DEFAULT_MAX_BYTES,
+            wanted,
+        )
+
+    @staticmethod
+    def _code(request: PullRequest, status: GetStatus) -> int:
+        if status in _EMPTY_QUEUE and request.queue_offset != 0:
+            return ResponseCode.PULL_OFFSET_MOVED
+        return _CODES[status]
+
+    def _may_wait(self, request: PullRequest, result: GetResult) -> bool:
+        return (
+            request.sys_flag & PULL_SUSPEND != 0
+            and self._code(request, result.status) == ResponseCode.PULL_NOT_FOUND
+            and request.suspend_timeout_millis > 0
+            and not self._sent_to_master(result)
+        )
+
+    def _sent_to_master(self, result: GetResult) -> bool:
+        """True when a slave's reader should go back to the living master rather than find nothing here."""
+        return self._config.is_slave and result.status is not GetStatus.FOUND and self._master_alive()
+
+    def _park(
+        self,
+        request: PullRequest,
+        wanted: Callable[[int], bool] | None,
+        group: GroupConfig,
+        command: Command,
+        peer: Connection,
+    ) -> None:
+        config = self._config
+        timeout_ms = request.suspend_timeout_millis if config.long_polling_enable else config.short_polling_time_mills
+
+        def resume(timed_out: bool) -> bool:
+            if not peer.is_open:
+                return True
+            result = self._get(request, wanted)
+            if not timed_out and self._code(request, result.status) == ResponseCode.PULL_NOT_FOUND:
+                return False
+            peer.reply(command, self._reply(request, group, result))
+            return True
+
+        deadline = self._clock.monotonic() + timeout_ms / 1000
+        self._parked.park(ParkedPull((request.topic, request.queue_id), deadline, wanted, peer, resume))
+
+    def _reply(self, request: PullRequest, group: GroupConfig, result: GetResult) -> Reply:
+        code = self._code(request, result.status)
+        statistics = self._statistics
+        if result.status is GetStatus.FOUND:
+            statistics.get_found += 1
+            statistics.got_messages += result.count
+            self._offsets.pulled(request.consumer_group, request.topic, request.queue_id, result.next_offset)
+        else:
+            statistics.get_missed += 1
+            if self._sent_to_master(result) or (self._config.is_slave and code == ResponseCode.PULL_OFFSET_MOVED):
+                # A slave may lag: an offset that it lacks is no reason for the group to move.
+                code = ResponseCode.PULL_RETRY_IMMEDIATELY
+        next_offset = result.next_offset
+        if self._config.is_slave and result.status is not GetStatus.FOUND and code != ResponseCode.PULL_NOT_FOUND:
+            next_offset = max(next_offset, request.queue_offset)
+        ext = {
+            "suggestWhichBrokerId": str(self._suggested_broker(group, result)),
+            "nextBeginOffset": str(next_offset),
+            "minOffset": str(result.min_offset),
+            "maxOffset": str(result.max_offset),
+        }
+        return Reply(code, result.status.name, ext, result.chunks)
+
+    def _suggested_broker(self, group: GroupConfig, result: GetResult) -> int:
+        """The broker id that the reader should ask next: a slave for one that lags, else the master."""
+        config = self._config
+        if config.is_slave:
+            return 0 if self._master_alive() and not result.lagging else config.broker_id
+        if result.lagging and config.slave_read_enable:
+            return group.which_broker_when_consume_slowly
+        return group.broker_id
+
+    # One message
+
+    def view(self, request: ViewMessageRequest, command: Command, peer: Connection) -> Reply:  # noqa: ARG002
+        """Return the message at a byte position of the log: request 33."""
+        record = self._store.record(request.offset)
+        if record is None:
+            raise RequestRefused(ResponseCode.SYSTEM_ERROR, f"can not find message by the offset, {request.offset}")
+        return Reply(body=record)

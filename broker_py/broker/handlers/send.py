@@ -1,0 +1,293 @@
+"""Storing messages: requests 10, 310 and 320 (broker processor/SendMessageProcessor, AbstractSendMessageProcessor)."""
+
+import random
+from typing import Final
+
+from broker_py.broker.ack_policy import AckPolicy
+from broker_py.broker.config import BrokerConfig
+from broker_py.broker.groups import GroupTable
+from broker_py.broker.statistics import Statistics
+from broker_py.broker.topics import FAQ, TopicTable
+from broker_py.errors import ProtocolError, RequestRefused, StoreError
+from broker_py.message.batch import decode_batch
+from broker_py.message.ids import UniqueIds, offset_message_id, pack_host
+from broker_py.message.properties import (
+    CLUSTER,
+    DELAY,
+    MSG_REGION,
+    NAME_END,
+    PROPERTY_END,
+    TAGS,
+    TRACE_ON,
+    TRAN_MSG,
+    UNIQ_KEY,
+    WAIT,
+    decode_properties,
+)
+from broker_py.message.record import Message, MessageIllegal
+from broker_py.message.tags import tags_code
+from broker_py.model.topic import (
+    DLQ_PREFIX,
+    MAX_TOPIC_CHARS,
+    NOT_FOR_CLIENTS,
+    PERM_WRITE,
+    RETRY_PREFIX,
+    TopicConfig,
+    topic_name_fault,
+)
+from broker_py.remoting.connection import Connection
+from broker_py.seams import Clock
+from broker_py.store.store import Store
+from broker_py.wire.codes import VERSION_MAX_RECONSUME_TIMES, RequestCode, ResponseCode
+from broker_py.wire.command import Command, Reply
+from broker_py.wire.headers.send import SendRequest, decode_send
+
+_MULTI_TAGS: Final = 2
+_TIMER_PROPERTIES: Final = ("TIMER_DELAY_SEC", "TIMER_DELAY_MS", "TIMER_DELIVER_MS")
+
+
+class SendHandler:
+    """Checks a message, stores it, and has it answered when it is as safe as the profile asks."""
+
+    def __init__(
+        self,
+        config: BrokerConfig,
+        store: Store,
+        topics: TopicTable,
+        groups: GroupTable,
+        acks: AckPolicy,
+        statistics: Statistics,
+        unique_ids: UniqueIds,
+        store_host: bytes,
+        clock: Clock,
+    ) -> None:
+        self._store = store
+        self._topics = topics
+        self._groups = groups
+        self._acks = acks
+        self._statistics = statistics
+        self._unique_ids = unique_ids
+        self._store_host = store_host
+        self._clock = clock
+        self.configure(config)
+
+    def configure(self, config: BrokerConfig) -> None:
+        """Follow changed properties from here on."""
+        self._config = config
+        trace = "true" if config.trace_on else "false"
+        added = {MSG_REGION: config.region_id, TRACE_ON: trace, CLUSTER: config.broker_cluster_name}
+        # What every stored message gets behind the producer's properties; the last of two equal names counts.
+        self._added = PROPERTY_END.join(name + NAME_END + value for name, value in added.items())
+        self._reply_ext = {MSG_REGION: config.region_id, TRACE_ON: trace}
+
+    def handle(self, command: Command, peer: Connection) -> Reply | None:
+        """Store the message of a send; it is answered later."""
+        request = decode_send(command)
+        self._check_accepting()
+        topic = self._topic_of(request)
+        try:
+            if request.batch or command.code == RequestCode.SEND_BATCH_MESSAGE:
+                self._store_batch(request, topic, command, peer)
+            else:
+                self._store_one(request, topic, command, peer)
+        except MessageIllegal as error:
+            raise RequestRefused(ResponseCode.MESSAGE_ILLEGAL, str(error)) from None
+        except StoreError as error:
+            self._statistics.put_failed += 1
+            raise RequestRefused(ResponseCode.SERVICE_NOT_AVAILABLE, f"the message can't be stored: {error}") from None
+        return None
+
+    # Checks
+
+    def _check_accepting(self) -> None:
+        config = self._config
+        if config.is_slave:
+            raise RequestRefused(
+                ResponseCode.SERVICE_NOT_AVAILABLE,
+                f"{config.broker_name} with id {config.broker_id} is a slave: messages are sent to its master",
+            )
+        if config.start_accept_send_request_time_stamp > self._clock.now_ms():
+            raise RequestRefused(
+                ResponseCode.SYSTEM_ERROR,
+                f"broker unable to service, until {config.start_accept_send_request_time_stamp} (ms since 1970)",
+            )
+
+    def _topic_of(self, request: SendRequest) -> TopicConfig:
+        """Return the settings of the topic, made where that is allowed, after the checks of a send."""
+        name = request.topic
+        topic = self._topics.get(name)
+        if topic is None:
+            topic = self._new_topic(request)
+        elif name in NOT_FOR_CLIENTS:
+            raise RequestRefused(ResponseCode.NO_PERMISSION, f"Sending message to topic[{name}] is forbidden.")
+        if not self._config.broker_permission & PERM_WRITE and topic.order:
+            raise RequestRefused(
+                ResponseCode.NO_PERMISSION, f"the broker[{self._config.broker_ip1}] sending message is forbidden"
+            )
+        queues = max(topic.write_queue_nums, topic.read_queue_nums)
+        if request.queue_id >= queues:
+            raise RequestRefused(
+                ResponseCode.SYSTEM_ERROR,
+                f"request queueId[{request.queue_id}] is illegal, topic {name} has {queues} queues",
+            )
+        if request.queue_id < 0:
+            request.queue_id = random.randrange(max(1, topic.write_queue_nums))  # noqa: S311
+        return topic
+
+    def _new_topic(self, request: SendRequest) -> TopicConfig:
+        name = request.topic
+        fault = topic_name_fault(name)
+        if fault is not None and not (name.startswith(RETRY_PREFIX) and len(name) > MAX_TOPIC_CHARS):
+            raise RequestRefused(ResponseCode.SYSTEM_ERROR, fault)
+        if name in NOT_FOR_CLIENTS:
+            raise RequestRefused(ResponseCode.NO_PERMISSION, f"Sending message to topic[{name}] is forbidden.")
+        topic: TopicConfig | None
+        if name.startswith(RETRY_PREFIX):
+            topic = self._topics.create_if_missing(name, 1)
+        else:
+            topic = self._topics.create_by_sending(
+                name, request.default_topic, request.default_topic_queue_nums, request.unit_mode
+            )
+        if topic is None:
+            raise RequestRefused(ResponseCode.TOPIC_NOT_EXIST, f"topic[{name}] not exist, apply first please!{FAQ}")
+        return topic
+
+    def _check_properties(self, properties: dict[str, str]) -> None:
+        """Refuse what this broker can't do, rather than deliver it at the wrong time or half."""
+        if DELAY in properties and properties[DELAY] not in ("0", ""):
+            raise RequestRefused(
+                ResponseCode.MESSAGE_ILLEGAL, "this broker does not deliver messages with a delay level (DELAY)"
+            )
+        if properties.get(TRAN_MSG) == "true":
+            raise RequestRefused(ResponseCode.NO_PERMISSION, "this broker does not take transactional messages")
+        for name in _TIMER_PROPERTIES:
+            if name in properties:
+                raise RequestRefused(
+                    ResponseCode.MESSAGE_ILLEGAL, f"this broker does not deliver messages at a time ({name})"
+                )
+
+    # Storing
+
+    def _store_one(self, request: SendRequest, topic: TopicConfig, command: Command, peer: Connection) -> None:
+        properties = _properties_of(request.properties)
+        self._check_properties(properties)
+        text = request.properties
+        if text and not text.endswith(PROPERTY_END):
+            text += PROPERTY_END
+        unique_id = properties.get(UNIQ_KEY)
+        if unique_id is None:
+            unique_id = self._unique_ids.next_id()
+            text += f"{UNIQ_KEY}{NAME_END}{unique_id}{PROPERTY_END}"
+        name, queue_id = request.topic, request.queue_id
+        if name.startswith(RETRY_PREFIX):
+            name, queue_id = self._retry_or_dead(request, command.version)
+        message = Message(
+            name,
+            queue_id,
+            request.flag,
+            request.sys_flag | (_MULTI_TAGS if topic.topic_filter_type == "MULTI_TAG" else 0),
+            request.born_timestamp,
+            _born_host(peer),
+            command.body,
+            (text + self._added).encode("utf-8", "surrogatepass"),
+            tags_code(properties.get(TAGS)),
+            request.reconsume_times,
+        )
+        placed = self._store.append(message)
+        statistics = self._statistics
+        statistics.put_messages += 1
+        statistics.put_bytes += placed.size
+        ext = {
+            "msgId": offset_message_id(self._store_host, placed.log_offset),
+            "queueId": str(queue_id),
+            "queueOffset": str(placed.queue_offset),
+            "transactionId": unique_id,
+            **self._reply_ext,
+        }
+        self._acks.expect(placed.end, command, peer, Reply(0, None, ext), properties.get(WAIT) != "false")
+
+    def _retry_or_dead(self, request: SendRequest, version: int) -> tuple[str, int]:
+        """Return (topic, queue id) of a message on its way back: the dead letters' when it came back too often."""
+        group_name = request.topic.removeprefix(RETRY_PREFIX)
+        group = self._groups.require(group_name)
+        allowed = group.retry_max_times
+        if version >= VERSION_MAX_RECONSUME_TIMES and request.max_reconsume_times is not None:
+            allowed = request.max_reconsume_times
+        if request.reconsume_times <= allowed:
+            return request.topic, request.queue_id
+        dead = DLQ_PREFIX + group_name
+        self._topics.create_if_missing(dead, 1)
+        return dead, 0
+
+    def _store_batch(self, request: SendRequest, topic: TopicConfig, command: Command, peer: Connection) -> None:
+        if request.topic.startswith(RETRY_PREFIX):
+            raise RequestRefused(
+                ResponseCode.MESSAGE_ILLEGAL, f"batch request does not support retry group {request.topic}"
+            )
+        if len(request.topic) > MAX_TOPIC_CHARS:
+            raise RequestRefused(
+                ResponseCode.MESSAGE_ILLEGAL, f"message topic length over maximum length of {MAX_TOPIC_CHARS}."
+            )
+        try:
+            items = decode_batch(command.body, request.properties.encode("utf-8", "surrogatepass"))
+        except ProtocolError as error:
+            raise RequestRefused(ResponseCode.MESSAGE_ILLEGAL, f"the batch can't be read: {error}") from None
+        if not items:
+            raise RequestRefused(ResponseCode.MESSAGE_ILLEGAL, "the batch has no message")
+        added = self._added.encode()
+        sys_flag = request.sys_flag | (_MULTI_TAGS if topic.topic_filter_type == "MULTI_TAG" else 0)
+        born_host = _born_host(peer)
+        messages: list[Message] = []
+        wait = True
+        for item in items:
+            properties = decode_properties(item.properties)
+            self._check_properties(properties)
+            wait = wait and properties.get(WAIT) != "false"
+            encoded = item.properties
+            if encoded and not encoded.endswith(b"\x02"):
+                encoded += b"\x02"
+            if UNIQ_KEY not in properties:
+                encoded += f"{UNIQ_KEY}{NAME_END}{self._unique_ids.next_id()}{PROPERTY_END}".encode()
+            messages.append(
+                Message(
+                    request.topic,
+                    request.queue_id,
+                    item.flag,
+                    sys_flag,
+                    request.born_timestamp,
+                    born_host,
+                    item.body,
+                    encoded + added,
+                    tags_code(properties.get(TAGS)),
+                    request.reconsume_times,
+                )
+            )
+        placed = self._store.append_batch(messages)
+        self._statistics.put_messages += len(placed)
+        self._statistics.put_bytes += sum([one.size for one in placed])
+        host = self._store_host
+        ext = {
+            "msgId": ",".join([offset_message_id(host, one.log_offset) for one in placed]),
+            "queueId": str(request.queue_id),
+            "queueOffset": str(placed[0].queue_offset),
+            **self._reply_ext,
+        }
+        self._acks.expect(placed[-1].end, command, peer, Reply(0, None, ext), wait)
+
+
+def _properties_of(text: str) -> dict[str, str]:
+    """Return the properties of a request's text; the same rules as for the stored form."""
+    properties: dict[str, str] = {}
+    for item in text.split(PROPERTY_END):
+        name, separator, value = item.partition(NAME_END)
+        if separator and name and value:
+            properties[name] = value
+    return properties
+
+
+def _born_host(peer: Connection) -> bytes:
+    """Return the producer's packed address, kept on its connection."""
+    packed: bytes | None = peer.attachment
+    if packed is None:
+        packed = peer.attachment = pack_host(peer.host.partition("%")[0], peer.port)
+    return packed

@@ -1,0 +1,114 @@
+"""Pulls that wait for the next message (broker longpolling/PullRequestHoldService).
+
+They wake on the message itself: the dispatcher tells of every new unit, and a queue nobody waits for costs one
+look-up. Deadlines are kept in a heap, so that no timer runs per request.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from heapq import heapify, heappop, heappush
+from typing import Final
+
+_SWEEP_AT: Final = 256
+
+
+@dataclass(slots=True, eq=False)
+class ParkedPull:
+    """One pull that waits. `resume(timed_out)` answers it, or returns False: it waits on (nothing matched yet)."""
+
+    key: tuple[str, int]
+    deadline: float
+    wanted: Callable[[int], bool] | None
+    peer: object
+    resume: Callable[[bool], bool]
+    done: bool = field(default=False)
+
+
+class ParkedPulls:
+    """(topic, queue id) → the pulls that wait at its end. Times are of the monotonic clock, in seconds."""
+
+    def __init__(self, limit: int = 1_000_000) -> None:
+        self._limit = limit
+        self._by_queue: dict[tuple[str, int], list[ParkedPull]] = {}
+        self._deadlines: list[tuple[float, int, ParkedPull]] = []
+        self._count = 0
+        self._number = 0
+        self._arrived: dict[tuple[str, int], list[int]] = {}
+
+    @property
+    def count(self) -> int:
+        """How many wait."""
+        return self._count
+
+    @property
+    def full(self) -> bool:
+        """True when no more may wait: they are answered at once instead."""
+        return self._count >= self._limit
+
+    def park(self, pull: ParkedPull) -> None:
+        """Have a pull wait until a message it may want arrives, or its deadline."""
+        self._by_queue.setdefault(pull.key, []).append(pull)
+        self._number += 1
+        heappush(self._deadlines, (pull.deadline, self._number, pull))
+        self._count += 1
+
+    def arrived(self, topic: str, queue_id: int, tags_code: int) -> None:
+        """Note a new message; those who wait for it are woken by `wake`, once for all messages of a batch."""
+        key = (topic, queue_id)
+        if key in self._by_queue:
+            self._arrived.setdefault(key, []).append(tags_code)
+
+    def wake(self) -> None:
+        """Resume the pulls whose queues got messages that they may want."""
+        while self._arrived:
+            arrived, self._arrived = self._arrived, {}
+            for key, codes in arrived.items():
+                self._wake_queue(key, codes)
+
+    def _wake_queue(self, key: tuple[str, int], codes: list[int]) -> None:
+        waiting = self._by_queue.pop(key, None)
+        if waiting is None:
+            return
+        for pull in waiting:
+            wanted = pull.wanted
+            hit = wanted is None or any(wanted(code) for code in codes)
+            if hit and pull.resume(False):
+                self._finish(pull)
+            else:
+                self._by_queue.setdefault(key, []).append(pull)
+
+    def expire(self, now: float) -> None:
+        """Answer the pulls whose time is up."""
+        deadlines = self._deadlines
+        while deadlines and deadlines[0][0] <= now:
+            pull = heappop(deadlines)[2]
+            if not pull.done:
+                self._unlink(pull)
+                pull.resume(True)
+                self._finish(pull)
+
+    def release_all(self) -> None:
+        """Answer all of them: the broker stops."""
+        self.expire(float("inf"))
+
+    def drop(self, peer: object) -> None:
+        """Forget the pulls of a peer that is gone."""
+        for waiting in list(self._by_queue.values()):
+            for pull in [pull for pull in waiting if pull.peer is peer]:
+                self._unlink(pull)
+                self._finish(pull)
+
+    def _unlink(self, pull: ParkedPull) -> None:
+        waiting = self._by_queue.get(pull.key)
+        if waiting is not None and pull in waiting:
+            waiting.remove(pull)
+            if not waiting:
+                del self._by_queue[pull.key]
+
+    def _finish(self, pull: ParkedPull) -> None:
+        pull.done = True
+        self._count -= 1
+        # Woken pulls leave their deadlines behind; a busy queue must not collect them.
+        if len(self._deadlines) > _SWEEP_AT and len(self._deadlines) > 2 * self._count:
+            self._deadlines = [entry for entry in self._deadlines if not entry[2].done]
+            heapify(self._deadlines)

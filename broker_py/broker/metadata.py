@@ -1,0 +1,52 @@
+"""Tables kept as JSON files in the store's config directory, in RocketMQ's forms (common ConfigManager).
+
+A table is written whole: to a temporary file that is forced and renamed, with the former content kept as `.bak`.
+"""
+
+from typing import Any, Final
+
+from broker_py.errors import ProtocolError, StoreError
+from broker_py.seams import FileSystem, read_file, replace_file
+from broker_py.wire.fastjson import dumps, loads_object
+
+BACKUP: Final = ".bak"
+
+
+class MetadataFile:
+    """One JSON file: `topics.json`, `consumerOffset.json`, `subscriptionGroup.json`, ..."""
+
+    def __init__(self, files: FileSystem, directory: str, name: str) -> None:
+        self._files = files
+        self._directory = directory
+        self.path = f"{directory}/{name}"
+
+    def load(self) -> dict[Any, Any]:
+        """Return the content, that of the backup when the file is missing or broken, {} when there is neither.
+
+        StoreError when both are broken: starting empty would forget what they held.
+        """
+        faults: list[str] = []
+        for path in (self.path, self.path + BACKUP):
+            try:
+                data = read_file(self._files, path)
+            except FileNotFoundError:
+                continue
+            except OSError as error:
+                faults.append(f"{path}: {error}")
+                continue
+            if not data.strip():
+                continue
+            try:
+                return loads_object(data)
+            except ProtocolError as error:
+                faults.append(f"{path}: {error}")
+        if faults:
+            raise StoreError("can't be read, and starting without it would forget what it held: " + "; ".join(faults))
+        return {}
+
+    def save(self, content: dict[str, Any]) -> None:
+        """Make `content` durable; OSError leaves the former content in place."""
+        self._files.make_dirs(self._directory)
+        if self._files.exists(self.path):
+            replace_file(self._files, self.path + BACKUP, read_file(self._files, self.path))
+        replace_file(self._files, self.path, dumps(content))

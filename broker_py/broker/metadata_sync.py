@@ -1,0 +1,95 @@
+"""A slave's copies of its master's topics, groups and consumer offsets (broker slave/SlaveSynchronize).
+
+Asked for every few seconds (Java: every minute), so that consumers that come over when the master is gone see at
+most that much again. The master is asked on its ordinary port.
+"""
+
+import asyncio
+import logging
+from typing import Final
+
+from broker_py.broker.consumer_offsets import ConsumerOffsetTable
+from broker_py.broker.groups import GroupTable
+from broker_py.broker.topics import TopicTable
+from broker_py.errors import BrokerPyError
+from broker_py.model.data_version import DataVersion
+from broker_py.model.fields import dict_of
+from broker_py.model.topic import TopicConfig
+from broker_py.remoting.client import RemotingClient
+from broker_py.remoting.connection import expect_success
+from broker_py.wire.codes import RequestCode
+from broker_py.wire.command import Command
+from broker_py.wire.fastjson import loads_object
+
+log = logging.getLogger(__name__)
+
+PERIOD_SECONDS: Final = 2.0
+_TIMEOUT_SECONDS: Final = 3.0
+
+
+class MetadataSync:
+    """Copies the tables of one master; `set_master` says which, None for the time there is none."""
+
+    def __init__(
+        self, client: RemotingClient, topics: TopicTable, groups: GroupTable, offsets: ConsumerOffsetTable
+    ) -> None:
+        self._client = client
+        self._topics = topics
+        self._groups = groups
+        self._offsets = offsets
+        self._master: str | None = None
+        self._fault: str | None = None
+        self._changed = asyncio.Event()
+
+    def set_master(self, address: str | None) -> None:
+        """Copy from the master at `address` from now on."""
+        if address != self._master:
+            self._master = address
+            self._changed.set()
+
+    async def run(self) -> None:
+        """Copy again and again, until cancelled."""
+        while True:
+            self._changed.clear()
+            if self._master is not None:
+                await self._copy_once(self._master)
+            try:
+                await asyncio.wait_for(self._changed.wait(), PERIOD_SECONDS)
+            except asyncio.TimeoutError:
+                continue
+
+    async def _copy_once(self, master: str) -> None:
+        try:
+            await self._copy_topics(master)
+            await self._copy_groups(master)
+            await self._copy_offsets(master)
+        except (BrokerPyError, OSError) as error:
+            if self._fault is None:
+                log.warning("topics, groups and offsets were not copied from master %s: %s", master, error)
+            self._fault = str(error)
+        else:
+            if self._fault is not None:
+                log.info("topics, groups and offsets are copied from master %s again", master)
+            self._fault = None
+
+    async def _ask(self, master: str, code: int) -> bytes:
+        reply = await self._client.request(master, Command(code), _TIMEOUT_SECONDS)
+        return expect_success(reply).body
+
+    async def _copy_topics(self, master: str) -> None:
+        content = loads_object(await self._ask(master, RequestCode.GET_ALL_TOPIC_CONFIG))
+        version = DataVersion.from_json(dict_of(content, "dataVersion"))
+        if version != self._topics.version:
+            table = dict_of(content, "topicConfigTable")
+            topics = [TopicConfig.from_json({**fields, "topicName": name}) for name, fields in table.items()]
+            self._topics.replace_all(topics, version)
+
+    async def _copy_groups(self, master: str) -> None:
+        content = loads_object(await self._ask(master, RequestCode.GET_ALL_SUBSCRIPTIONGROUP_CONFIG))
+        if DataVersion.from_json(dict_of(content, "dataVersion")) != self._groups.version:
+            self._groups.replace_all(content)
+
+    async def _copy_offsets(self, master: str) -> None:
+        content = loads_object(await self._ask(master, RequestCode.GET_ALL_CONSUMER_OFFSET))
+        self._offsets.merge(content)
+        self._offsets.save()

@@ -1,0 +1,38 @@
+"""Work that is done again and again while the broker runs."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+
+log = logging.getLogger(__name__)
+
+
+class Periodic:
+    """Runs functions at intervals, each in a task of its own. One that fails is logged and runs again next time."""
+
+    def __init__(self) -> None:
+        self._tasks: list[asyncio.Task[None]] = []
+
+    def every(self, seconds: Callable[[], float], work: Callable[[], "Awaitable[None] | None"]) -> None:
+        """Run `work` every `seconds()`, which is asked each time, first after that time."""
+        self._tasks.append(asyncio.get_running_loop().create_task(self._repeat(seconds, work)))
+
+    def keep(self, work: Awaitable[None]) -> None:
+        """Run `work`, which does not end by itself, until `stop`."""
+        self._tasks.append(asyncio.ensure_future(work))
+
+    async def _repeat(self, seconds: Callable[[], float], work: Callable[[], "Awaitable[None] | None"]) -> None:
+        while True:
+            await asyncio.sleep(seconds())
+            try:
+                result = work()
+                if result is not None:
+                    await result
+            except Exception:
+                log.exception("periodic work failed")
+
+    async def stop(self) -> None:
+        """End all of it."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)

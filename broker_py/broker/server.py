@@ -1,0 +1,406 @@
+"""A broker: its tables, handlers and services put together, started and stopped (broker BrokerController).
+
+client ──► RemotingServer ──► handlers ──► Store ──► AckPolicy ──► replies
+                                            │  ▲
+                      ReplicationSource ◄───┘  └─── ReplicationSink (a slave)
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+from broker_py.broker.ack_policy import AckPolicy
+from broker_py.broker.clients import ConsumerGroup, ConsumerTable, ProducerTable
+from broker_py.broker.config import BrokerConfig, check_together, ha_port, replicas_to_wait_for
+from broker_py.broker.consumer_offsets import ConsumerOffsetTable
+from broker_py.broker.groups import GroupTable
+from broker_py.broker.handlers.broker import BrokerHandler
+from broker_py.broker.handlers.clients import ClientHandler
+from broker_py.broker.handlers.groups import GroupHandler
+from broker_py.broker.handlers.offsets import OffsetHandler
+from broker_py.broker.handlers.progress import ProgressHandler
+from broker_py.broker.handlers.pull import PullHandler
+from broker_py.broker.handlers.relays import RelayHandler
+from broker_py.broker.handlers.send import SendHandler
+from broker_py.broker.handlers.topics import TopicHandler
+from broker_py.broker.long_polling import ParkedPulls
+from broker_py.broker.metadata import MetadataFile
+from broker_py.broker.metadata_sync import MetadataSync
+from broker_py.broker.periodic import Periodic
+from broker_py.broker.queue_locks import QueueLocks
+from broker_py.broker.registration import Master, Registration
+from broker_py.broker.replica_log import StoreLog
+from broker_py.broker.statistics import Statistics
+from broker_py.broker.topics import TopicTable
+from broker_py.message.ids import UniqueIds, pack_host
+from broker_py.model.data_version import DataVersion
+from broker_py.model.topic import PERM_WRITE, TopicConfig
+from broker_py.remoting.client import RemotingClient
+from broker_py.remoting.config import ServerConfig
+from broker_py.remoting.connection import Connection
+from broker_py.remoting.outbox import Outbox
+from broker_py.remoting.router import Router
+from broker_py.remoting.server import RemotingServer
+from broker_py.replication.acks import AckTable
+from broker_py.replication.config import ReplicationConfig
+from broker_py.replication.sink import ReplicationSink
+from broker_py.replication.source import ReplicationSource
+from broker_py.seams import Clock, FileSystem
+from broker_py.store.config import FlushDiskType, StoreConfig
+from broker_py.store.flusher import Flusher
+from broker_py.store.store import Store
+from broker_py.wire.codes import RequestCode
+from broker_py.wire.command import Command
+from broker_py.wire.headers.pull import ViewMessageRequest
+
+log = logging.getLogger(__name__)
+
+FAST_PORT_BELOW: Final = 2
+_TICK_SECONDS: Final = 0.1
+_DRAIN_SECONDS: Final = 5.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class BrokerSettings:
+    """All that a broker is set to."""
+
+    broker: BrokerConfig
+    store: StoreConfig
+    replication: ReplicationConfig
+    server: ServerConfig
+
+
+@dataclass(frozen=True, kw_only=True)
+class Host:
+    """The real world, as the command chose it: `memory_bytes` is the machine's, `pid` this process's."""
+
+    files: FileSystem
+    clock: Clock
+    memory_bytes: int
+    pid: int
+
+
+class Broker:
+    """One broker. `show_config` gives its properties as text, `change_config` applies and keeps changed ones."""
+
+    def __init__(
+        self,
+        settings: BrokerSettings,
+        host: Host,
+        show_config: Callable[[], str],
+        change_config: Callable[[str], None],
+    ) -> None:
+        check_together(settings.broker, settings.replication)
+        self._settings = settings
+        self._host = host
+        config, clock = settings.broker, host.clock
+        store_host = pack_host(config.broker_ip1, config.listen_port)
+        self.store = Store(
+            settings.store, host.files, clock, store_host, memory_bytes=host.memory_bytes, process_id=host.pid
+        )
+        self._store_fault: str | None = None
+        self._clean_seconds = settings.store.clean_resource_interval / 1000
+
+        directory = settings.store.store_path_root_dir + "/config"
+        self.topics = TopicTable(config, MetadataFile(host.files, directory, "topics.json"), clock)
+        self.groups = GroupTable(config, MetadataFile(host.files, directory, "subscriptionGroup.json"), clock)
+        self.offsets = ConsumerOffsetTable(
+            MetadataFile(host.files, directory, "consumerOffset.json"),
+            clock,
+            config.consumer_offset_update_version_step,
+        )
+        self.consumers = ConsumerTable(self._notify_members)
+        self.producers = ProducerTable()
+        self.locks = QueueLocks()
+        self.parked = ParkedPulls()
+        self.statistics = Statistics(clock.now_ms())
+
+        self._router = Router()
+        self._outbox = Outbox(self._before_write)
+        self._server = RemotingServer(settings.server, self._router, self._outbox, self._lost)
+        self._client = RemotingClient(self._router, self._outbox, on_close=self._lost_address)
+        self._periodic = Periodic()
+
+        self._ack_table = AckTable(replicas_to_wait_for(config, settings.replication))
+        log_bytes = StoreLog(self.store)
+        self._ha_port = ha_port(config, settings.replication)
+        self._source = ReplicationSource(
+            log_bytes, settings.replication, self._ack_table, self._slave_acknowledged, clock
+        )
+        self._sink = ReplicationSink(log_bytes, settings.replication, self._copied, clock) if config.is_slave else None
+        self._sync = MetadataSync(self._client, self.topics, self.groups, self.offsets) if config.is_slave else None
+        self._master_alive = False
+        self._registration = Registration(config, self._ha_port, self._client, self._registered_topics, self._heard_of)
+
+        self._sync_flush = settings.store.flush_disk_type is FlushDiskType.SYNC_FLUSH
+        self._acks = AckPolicy(
+            self.store,
+            self._ack_table,
+            settings.replication,
+            clock,
+            sync_flush=self._sync_flush,
+            sync_replicas=replicas_to_wait_for(config, settings.replication),
+            request_flush=self._flush,
+            grown=self._source.wake,
+            dispatched=self.parked.wake,
+        )
+        self._flusher: Flusher[Any] | None = None
+        self._checkpointer: Flusher[Any] | None = None
+        unique_ids = UniqueIds(config.broker_ip1, host.pid, id(self) & 0x7FFFFFFF, clock)
+        self._send = SendHandler(
+            config, self.store, self.topics, self.groups, self._acks, self.statistics, unique_ids, store_host, clock
+        )
+        self._pull = PullHandler(
+            config,
+            self.store,
+            self.topics,
+            self.groups,
+            self.offsets,
+            self.consumers,
+            self.parked,
+            self.statistics,
+            clock,
+            lambda: self._master_alive,
+        )
+        self._topic_handler = TopicHandler(config, self.store, self.topics, self.offsets)
+        self._broker_handler = BrokerHandler(
+            config, self.store, self.statistics, clock, show_config, change_config, self._replication_status
+        )
+        self._route()
+
+    def _route(self) -> None:
+        config, router = self._settings.broker, self._router
+        for code in (RequestCode.SEND_MESSAGE, RequestCode.SEND_MESSAGE_V2, RequestCode.SEND_BATCH_MESSAGE):
+            router.on_command(code, self._send.handle)
+        for code in (RequestCode.PULL_MESSAGE, RequestCode.LITE_PULL_MESSAGE):
+            router.on_command(code, self._pull.handle)
+        router.on(RequestCode.VIEW_MESSAGE_BY_ID, ViewMessageRequest, self._pull.view)
+        OffsetHandler(self.store, self.topics, self.offsets).register(router)
+        ClientHandler(
+            self.topics, self.groups, self.consumers, self.producers, self.locks, self._host.clock, config.is_slave
+        ).register(router)
+        self._topic_handler.register(router)
+        GroupHandler(config, self.topics, self.groups, self.offsets).register(router)
+        ProgressHandler(config, self.store, self.topics, self.groups, self.offsets, self.consumers).register(router)
+        RelayHandler(config, self.store, self.topics, self.offsets, self.consumers).register(router)
+        self._broker_handler.register(router)
+
+    # Starting and stopping
+
+    async def start(self) -> None:
+        """Take the ports, recover the store, serve. BrokerPyError or OSError says why it can't, and nothing runs."""
+        config = self._settings.broker
+        self._server.bind(config.listen_port)
+        self._server.bind(config.listen_port - FAST_PORT_BELOW)
+        began = self._host.clock.monotonic()
+        self.store.load()
+        self.topics.load()
+        self.groups.load()
+        self.offsets.load()
+        self.store.on_arrival(self._arrived)
+        self.store.dispatch(self._acks.visible())
+        log.info(
+            "store %s is open after %.2f s: log from %d to %d",
+            self._settings.store.store_path_root_dir,
+            self._host.clock.monotonic() - began,
+            self.store.log.min_offset,
+            self.store.written.value,
+        )
+        post = asyncio.get_running_loop().call_soon_threadsafe
+        self._flusher = Flusher(self.store.start_flush, self.store.finish_flush, post, "flusher")
+        self._checkpointer = Flusher(self.store.start_checkpoint, self.store.finish_checkpoint, post, "checkpointer")
+        await self._source.start(self._settings.server.bind_address, self._ha_port)
+        await self._server.start()
+        self.topics.on_change = lambda _: self._registration.changed()
+        self._registration.start()
+        self._start_periodic()
+
+    def _start_periodic(self) -> None:
+        every = self._periodic.every
+
+        def store() -> StoreConfig:
+            return self._settings.store
+
+        every(lambda: _TICK_SECONDS, self._tick)
+        every(lambda: store().flush_interval_commit_log / 1000, self._flush)
+        every(lambda: store().flush_interval_consume_queue / 1000, self.store.write_out)
+        every(lambda: store().flush_consume_queue_thorough_interval / 1000, self._save_checkpoint)
+        every(lambda: self._clean_seconds, self._clean)
+        every(lambda: self._settings.broker.flush_consumer_offset_interval / 1000, self.offsets.save)
+        every(lambda: 1.0, self._each_second)
+        every(lambda: 10.0, self._expire_clients)
+        if self._sink is not None:
+            self._periodic.keep(self._sink.run())
+        if self._sync is not None:
+            self._periodic.keep(self._sync.run())
+
+    async def stop(self) -> None:
+        """Leave the name servers, answer what waits, flush, and let go of the store."""
+        await self._registration.stop()
+        deadline = self._host.clock.monotonic() + _DRAIN_SECONDS
+        while self._acks.waiting and self._host.clock.monotonic() < deadline:
+            await asyncio.sleep(0.01)
+        self.parked.release_all()
+        await asyncio.sleep(0)
+        await self._server.stop()
+        if self._sink is not None:
+            await self._sink.stop()
+        await self._periodic.stop()
+        await self._source.stop()
+        await self._client.close()
+        for flusher in (self._flusher, self._checkpointer):
+            if flusher is not None:
+                flusher.stop()
+        self.offsets.save()
+        self.store.close()
+
+    # The log's end moves
+
+    def _before_write(self) -> None:
+        self._acks.commit()
+
+    def _arrived(self, topic: str, queue_id: int, _next_offset: int, tags_code: int, _stored_ms: int) -> None:
+        self.parked.arrived(topic, queue_id, tags_code)
+
+    def _slave_acknowledged(self) -> None:
+        self._acks.advance()
+
+    def _copied(self) -> None:
+        """This slave's log has grown."""
+        self._acks.advance()
+        self._source.wake()
+
+    def _flush(self) -> None:
+        if self._flusher is not None and self.store.flushed.value < self.store.written.value:
+            self._flusher.request(self._flushed)
+
+    def _flushed(self, error: BaseException | None) -> None:
+        if error is not None:
+            self._acks.fail_waiting(str(error))
+        elif self._sync_flush:
+            self._acks.advance()
+
+    def _save_checkpoint(self) -> None:
+        if self._checkpointer is not None and not self._checkpointer.busy and self.store.fault is None:
+            self._checkpointer.request(lambda _: None)
+
+    # Time passes
+
+    def _tick(self) -> None:
+        self.parked.expire(self._host.clock.monotonic())
+        self._acks.expire()
+
+    def _each_second(self) -> None:
+        now_ms = self._host.clock.now_ms()
+        self.statistics.sample(now_ms)
+        fault = self.store.fault
+        if fault != self._store_fault:
+            self._store_fault = fault
+            if fault is None:
+                log.info("messages are accepted again")
+            else:
+                log.error("messages are refused: %s", fault)
+            self._registration.changed()
+
+    def _clean(self) -> None:
+        self._clean_seconds = self.store.clean(self._host.clock.now_ms()) / 1000
+
+    def _expire_clients(self) -> None:
+        now_ms = self._host.clock.now_ms()
+        before = now_ms - self._settings.broker.channel_expired_timeout
+        for client in [*self.consumers.expire(before), *self.producers.expire(before)]:
+            log.info("client %s at %s was silent for too long", client.client_id, client.peer.name)
+        self.locks.expire(now_ms)
+
+    # Clients
+
+    def _lost(self, connection: Connection) -> None:
+        self.parked.drop(connection)
+        self.consumers.lost(connection)
+        self.producers.lost(connection)
+
+    def _lost_address(self, address: str) -> None:
+        self._registration.lost(address)
+
+    def _notify_members(self, group: ConsumerGroup) -> None:
+        """Tell a group's members that they are more, or fewer: they divide the queues anew at once."""
+        settings = self.groups.get(group.group)
+        if not self._settings.broker.notify_consumer_ids_changed_enable:
+            return
+        if settings is not None and not settings.notify_consumer_ids_changed_enable:
+            return
+        for client in group.members.values():
+            if isinstance(client.peer, Connection):
+                client.peer.send(Command(RequestCode.NOTIFY_CONSUMER_IDS_CHANGED, {"consumerGroup": group.group}))
+
+    # Name servers and the master
+
+    def _registered_topics(self) -> tuple[dict[str, TopicConfig], DataVersion]:
+        """The topics as name servers are told them: not writable while the store isn't."""
+        topics, version = self.topics.registered(), self.topics.version
+        if self._store_fault is not None:
+            topics = {name: replace(topic, perm=topic.perm & ~PERM_WRITE) for name, topic in topics.items()}
+            version = replace(version, counter=version.counter + (1 << 32))
+        return topics, version
+
+    def _heard_of(self, master: Master) -> None:
+        if self._sink is not None and self._sync is not None:
+            alive = master.address is not None
+            if alive != self._master_alive:
+                log.info("master of %s: %s", self._settings.broker.broker_name, master.address or "none is registered")
+            self._master_alive = alive
+            self._sync.set_master(master.address)
+            if master.ha_address is not None and not self._settings.replication.ha_master_address:
+                self._sink.set_master(master.ha_address)
+
+    def _replication_status(self) -> dict[str, Any]:
+        """The body of request 907 (remoting protocol/body/HARuntimeInfo)."""
+        if self._sink is not None:
+            status = self._sink.status
+            return {
+                "master": False,
+                "masterCommitLogMaxOffset": 0,
+                "inSyncSlaveNums": 0,
+                "haConnectionInfo": [],
+                "haClientRuntimeInfo": {
+                    "activated": status.master is not None,
+                    "masterAddr": status.master or "",
+                    "maxOffset": status.end,
+                    "transferredByteInSecond": status.bytes_per_second,
+                },
+            }
+        slaves = self._source.connections()
+        return {
+            "master": True,
+            "masterCommitLogMaxOffset": self.store.written.value,
+            "inSyncSlaveNums": sum(slave.in_sync for slave in slaves),
+            "haConnectionInfo": [
+                {
+                    "addr": slave.peer,
+                    "slaveAckOffset": slave.acked,
+                    "diff": slave.diff,
+                    "inSync": slave.in_sync,
+                    "transferredByteInSecond": slave.bytes_per_second,
+                    "transferFromWhere": slave.sent,
+                }
+                for slave in slaves
+            ],
+        }
+
+    # Changed properties
+
+    def configure(self, settings: BrokerSettings) -> None:
+        """Follow properties that were changed while the broker runs."""
+        self._settings = settings
+        config = settings.broker
+        self.topics.configure(config)
+        self.groups.configure(config)
+        self.store.configure(settings.store)
+        self._send.configure(config)
+        self._pull.configure(config)
+        self._topic_handler.configure(config)
+        self._broker_handler.configure(config)
+        self._registration.configure(config)
+        log.info("properties were changed")

@@ -1,0 +1,34 @@
+"""Subscriptions by tag: `*`, or `A || B` (protocol/filter/FilterAPI, broker filter/ExpressionMessageFilter)."""
+
+from collections.abc import Callable
+
+from broker_py.errors import RequestRefused
+from broker_py.message.tags import tags_code
+from broker_py.model.subscription import ALL_TAGS, EXPRESSION_TAG, Subscription
+from broker_py.wire.codes import ResponseCode
+
+
+def parse_subscription(topic: str, expression: str | None, expression_type: str | None) -> Subscription:
+    """Return the subscription of an expression that came with a request; RequestRefused when it can't be read."""
+    if expression_type and expression_type != EXPRESSION_TAG:
+        raise RequestRefused(
+            ResponseCode.SYSTEM_ERROR, "The broker does not support consumer to filter message by " + expression_type
+        )
+    if not expression or expression == ALL_TAGS:
+        return Subscription(topic=topic)
+    tags = tuple(dict.fromkeys(tag.strip() for tag in expression.split("||") if tag.strip()))
+    if not tags:
+        raise RequestRefused(
+            ResponseCode.SUBSCRIPTION_PARSE_FAILED, f"the consumer's subscription {expression!r} is empty"
+        )
+    return Subscription(topic=topic, sub_string=expression, tags=tags, codes=frozenset(tags_code(tag) for tag in tags))
+
+
+def tag_filter(subscription: Subscription) -> Callable[[int], bool] | None:
+    """Return the test of a queue unit's tags code, or None when all messages are wanted.
+
+    Codes are hashes, so that some messages pass that the client itself must drop.
+    """
+    if subscription.sub_string == ALL_TAGS or subscription.class_filter_mode:
+        return None
+    return subscription.codes.__contains__

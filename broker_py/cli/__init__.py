@@ -1,0 +1,1 @@
+"""The commands: each parses its options, wires the parts together, and runs."""

@@ -1,0 +1,1 @@
+"""A RocketMQ client: routes, sending, pulling, membership of groups, and the single requests that tools are made of."""

@@ -1,0 +1,18 @@
+"""Which queues of a topic a member of a group consumes (client consumer/rebalance/AllocateMessageQueueAveragely)."""
+
+from broker_py.model.message_queue import MessageQueue
+
+
+def allocate_averagely(queues: list[MessageQueue], members: list[str], member: str) -> list[MessageQueue]:
+    """Return the share of `member`: adjacent queues, the first members one more where it doesn't divide evenly.
+
+    All members compute this for themselves from the same two lists, so both are sorted here. Members beyond the
+    number of queues get none, as does one that is not in the list.
+    """
+    ordered = sorted(members)
+    if member not in ordered:
+        return []
+    index = ordered.index(member)
+    share, extra = divmod(len(queues), len(ordered))
+    start = index * share + min(index, extra)
+    return sorted(queues)[start : start + share + (1 if index < extra else 0)]

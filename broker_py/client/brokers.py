@@ -1,0 +1,219 @@
+"""Single requests to brokers that tools are made of (client impl/MQClientAPIImpl)."""
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+from broker_py.client.replies import object_of
+from broker_py.errors import ProtocolError
+from broker_py.model.fields import dict_of, int_of, list_of, text_of
+from broker_py.model.java_properties import format_property, parse_properties
+from broker_py.model.message_queue import MessageQueue
+from broker_py.model.topic import AUTO_CREATE_TOPIC_KEY, TopicConfig
+from broker_py.remoting.client import RemotingClient
+from broker_py.remoting.connection import expect_success
+from broker_py.wire.codes import RequestCode
+from broker_py.wire.command import NO_BODY, Command
+from broker_py.wire.header import encode_header
+from broker_py.wire.headers.admin import ConsumeStatsRequest, CreateTopicRequest, TopicRequest
+from broker_py.wire.headers.clients import ClientRequest, ConsumerGroupRequest
+
+TIMEOUT_SECONDS: Final = 5.0
+RELAY_TIMEOUT_SECONDS: Final = 12.0  # a broker gives the client that it asks 10 s
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class QueueStatus:
+    """The messages that a queue keeps; `last_update_ms` is the newest one's store time, 0 when there is none."""
+
+    topic: str
+    broker_name: str
+    queue_id: int
+    min_offset: int
+    max_offset: int
+    last_update_ms: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class QueueProgress:
+    """How far a group is in a queue; `last_ms` is the store time of its last message, 0 when unknown."""
+
+    topic: str
+    broker_name: str
+    queue_id: int
+    broker_offset: int
+    consumer_offset: int
+    pull_offset: int
+    last_ms: int
+
+    @property
+    def queue(self) -> MessageQueue:
+        """The queue itself."""
+        return MessageQueue(self.topic, self.broker_name, self.queue_id)
+
+    @property
+    def diff(self) -> int:
+        """Messages not yet consumed."""
+        return self.broker_offset - self.consumer_offset
+
+    @property
+    def inflight(self) -> int:
+        """Messages pulled and not yet consumed."""
+        return self.pull_offset - self.consumer_offset
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ConnectedClient:
+    """A client of a group; `version` is the ordinal that it sent."""
+
+    client_id: str
+    address: str
+    language: str
+    version: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class GroupConnections:
+    """The members of a consumer group, and how they consume."""
+
+    clients: tuple[ConnectedClient, ...]
+    consume_type: str
+    message_model: str
+
+
+class Brokers:
+    """Requests to a broker by its address; each raises Unreachable or RequestFailed."""
+
+    def __init__(self, remoting: RemotingClient) -> None:
+        self._remoting = remoting
+
+    async def _ask(
+        self,
+        address: str,
+        code: int,
+        header: object | None = None,
+        body: bytes = NO_BODY,
+        timeout_seconds: float = TIMEOUT_SECONDS,
+    ) -> Command:
+        ext = None if header is None else encode_header(header)
+        return expect_success(await self._remoting.request(address, Command(code, ext, body), timeout_seconds))
+
+    async def runtime_info(self, address: str) -> dict[str, str]:
+        """Return what a broker tells of its state, by RocketMQ's keys."""
+        fields = object_of(await self._ask(address, RequestCode.GET_BROKER_RUNTIME_INFO))
+        return {str(key): str(value) for key, value in dict_of(fields, "table").items()}
+
+    async def config(self, address: str) -> dict[str, str]:
+        """Return a broker's properties."""
+        reply = await self._ask(address, RequestCode.GET_BROKER_CONFIG)
+        try:
+            text = reply.body.decode()
+        except UnicodeDecodeError:
+            raise ProtocolError(f"the properties of {address} are not UTF-8") from None
+        return {each.name: each.value for each in parse_properties(text, address)}
+
+    async def update_config(self, address: str, changes: dict[str, str]) -> None:
+        """Change a broker's properties while it runs."""
+        text = "".join(format_property(name, value) + "\n" for name, value in changes.items())
+        await self._ask(address, RequestCode.UPDATE_BROKER_CONFIG, body=text.encode())
+
+    async def topic_config(self, address: str, topic: str) -> TopicConfig:
+        """Return a topic's settings on a broker; RequestFailed with code 17 when it has no such topic."""
+        reply = await self._ask(address, RequestCode.GET_TOPIC_CONFIG, TopicRequest(topic=topic))
+        return TopicConfig.from_json(object_of(reply))
+
+    async def put_topic(self, address: str, config: TopicConfig, attributes: str | None = None) -> None:
+        """Make a topic or change its settings.
+
+        `attributes` are changes, `+name=value,-name`, and sent instead of the config's own.
+        """
+        header = CreateTopicRequest(
+            topic=config.topic_name,
+            default_topic=AUTO_CREATE_TOPIC_KEY,
+            read_queue_nums=config.read_queue_nums,
+            write_queue_nums=config.write_queue_nums,
+            perm=config.perm,
+            topic_filter_type=config.topic_filter_type,
+            topic_sys_flag=config.topic_sys_flag,
+            order=config.order,
+            attributes=attributes,
+        )
+        await self._ask(address, RequestCode.UPDATE_AND_CREATE_TOPIC, header)
+
+    async def delete_topic(self, address: str, topic: str) -> None:
+        """Remove a topic, its queues and the groups' offsets in it."""
+        await self._ask(address, RequestCode.DELETE_TOPIC_IN_BROKER, TopicRequest(topic=topic))
+
+    async def topic_status(self, address: str, topic: str) -> list[QueueStatus]:
+        """Return the state of a topic's queues on a broker."""
+        fields = object_of(await self._ask(address, RequestCode.GET_TOPIC_STATS_INFO, TopicRequest(topic=topic)))
+        return [
+            QueueStatus(
+                topic=queue.topic,
+                broker_name=queue.broker_name,
+                queue_id=queue.queue_id,
+                min_offset=int_of(item, "minOffset"),
+                max_offset=int_of(item, "maxOffset"),
+                last_update_ms=int_of(item, "lastUpdateTimestamp"),
+            )
+            for queue, item in _offset_table(fields)
+        ]
+
+    async def consumers_of(self, address: str, topic: str) -> list[str]:
+        """Return the consumer groups of a topic on a broker, sorted."""
+        fields = object_of(await self._ask(address, RequestCode.QUERY_TOPIC_CONSUME_BY_WHO, TopicRequest(topic=topic)))
+        return sorted(str(group) for group in list_of(fields, "groupList"))
+
+    async def progress(self, address: str, group: str, topic: str | None) -> tuple[list[QueueProgress], float]:
+        """Return how far a group is on a broker, in one topic or in all, and its messages a second."""
+        header = ConsumeStatsRequest(consumer_group=group, topic=topic)
+        fields = object_of(await self._ask(address, RequestCode.GET_CONSUME_STATS, header))
+        queues = [
+            QueueProgress(
+                topic=queue.topic,
+                broker_name=queue.broker_name,
+                queue_id=queue.queue_id,
+                broker_offset=int_of(item, "brokerOffset"),
+                consumer_offset=int_of(item, "consumerOffset"),
+                pull_offset=int_of(item, "pullOffset"),
+                last_ms=int_of(item, "lastTimestamp"),
+            )
+            for queue, item in _offset_table(fields)
+        ]
+        tps = fields.get("consumeTps")
+        return queues, float(tps) if isinstance(tps, (int, float)) else 0.0
+
+    async def group_connections(self, address: str, group: str) -> GroupConnections:
+        """Return a group's members; RequestFailed with code 206 when it has none."""
+        header = ConsumerGroupRequest(consumer_group=group)
+        fields = object_of(await self._ask(address, RequestCode.GET_CONSUMER_CONNECTION_LIST, header))
+        return GroupConnections(
+            clients=tuple(
+                ConnectedClient(
+                    client_id=text_of(item, "clientId"),
+                    address=text_of(item, "clientAddr"),
+                    language=str(item.get("language") or "OTHER"),
+                    version=int_of(item, "version"),
+                )
+                for item in list_of(fields, "connectionSet")
+            ),
+            consume_type=text_of(fields, "consumeType"),
+            message_model=text_of(fields, "messageModel"),
+        )
+
+    async def queues_of_client(self, address: str, group: str, client_id: str) -> list[MessageQueue]:
+        """Return the queues that a member pulls; the broker asks it."""
+        header = ClientRequest(consumer_group=group, client_id=client_id)
+        reply = await self._ask(
+            address, RequestCode.GET_CONSUMER_RUNNING_INFO, header, timeout_seconds=RELAY_TIMEOUT_SECONDS
+        )
+        return [_queue_key(key) for key in dict_of(object_of(reply), "mqTable")]
+
+
+def _offset_table(fields: dict[Any, Any]) -> list[tuple[MessageQueue, dict[str, Any]]]:
+    return [(_queue_key(key), item) for key, item in dict_of(fields, "offsetTable").items()]
+
+
+def _queue_key(key: object) -> MessageQueue:
+    if isinstance(key, MessageQueue):
+        return key
+    raise ProtocolError(f"an answer can't be read: {str(key)[:32]!r} stands where a queue belongs")

@@ -1,0 +1,70 @@
+"""The properties string of a message: `name 0x01 value 0x02 name 0x01 value` (`common/MessageDecoder`)."""
+
+from collections.abc import Mapping
+from typing import Final
+
+NAME_END: Final = "\x01"
+PROPERTY_END: Final = "\x02"
+MAX_PROPERTIES_BYTES: Final = 32767
+"""The length field is a signed short."""
+
+KEYS: Final = "KEYS"
+TAGS: Final = "TAGS"
+WAIT: Final = "WAIT"
+DELAY: Final = "DELAY"
+RETRY_TOPIC: Final = "RETRY_TOPIC"
+REAL_TOPIC: Final = "REAL_TOPIC"
+REAL_QID: Final = "REAL_QID"
+TRAN_MSG: Final = "TRAN_MSG"
+PGROUP: Final = "PGROUP"
+MIN_OFFSET: Final = "MIN_OFFSET"
+MAX_OFFSET: Final = "MAX_OFFSET"
+ORIGIN_MESSAGE_ID: Final = "ORIGIN_MESSAGE_ID"
+RECONSUME_TIME: Final = "RECONSUME_TIME"
+MAX_RECONSUME_TIMES: Final = "MAX_RECONSUME_TIMES"
+MSG_REGION: Final = "MSG_REGION"
+TRACE_ON: Final = "TRACE_ON"
+UNIQ_KEY: Final = "UNIQ_KEY"
+INNER_NUM: Final = "INNER_NUM"
+INNER_BASE: Final = "INNER_BASE"
+CLUSTER: Final = "CLUSTER"
+MSG_TYPE: Final = "MSG_TYPE"
+INSTANCE_ID: Final = "INSTANCE_ID"
+SHARDING_KEY: Final = "__SHARDINGKEY"
+DLQ_ORIGIN_TOPIC: Final = "DLQ_ORIGIN_TOPIC"
+DLQ_ORIGIN_MESSAGE_ID: Final = "DLQ_ORIGIN_MESSAGE_ID"
+
+
+def encode_properties(properties: Mapping[str, str]) -> bytes:
+    """Return the string as UTF-8, without a final separator; empty names and values are left out: readers drop them."""
+    return PROPERTY_END.join(name + NAME_END + value for name, value in properties.items() if name and value).encode()
+
+
+def decode_properties(data: bytes | memoryview) -> dict[str, str]:
+    """Return the properties of an encoded string.
+
+    Items without a name, a separator or a value are dropped, a later duplicate wins, a final separator is tolerated.
+    """
+    properties: dict[str, str] = {}
+    for item in str(data, "utf-8", "replace").split(PROPERTY_END):
+        name, separator, value = item.partition(NAME_END)
+        if name and separator and value:
+            properties[name] = value
+    return properties
+
+
+def drop_property(data: bytes, name: str) -> bytes:
+    """Return an encoded properties string without the items called `name`, the others as they were."""
+    prefix = (name + NAME_END).encode()
+    if prefix not in data:
+        return data
+    return b"\x02".join(item for item in data.split(b"\x02") if not item.startswith(prefix))
+
+
+def join_properties(first: bytes, second: bytes) -> bytes:
+    """Return `second` appended to `first`, with one separator between them when both hold something."""
+    if not first:
+        return second
+    if not second:
+        return first
+    return first + second if first.endswith(b"\x02") else first + b"\x02" + second

@@ -1,0 +1,21 @@
+"""Bits of a message's sysFlag (`common/MessageSysFlag`)."""
+
+from typing import Final
+
+COMPRESSED: Final = 0x001
+MULTI_TAGS: Final = 0x002
+
+TRANSACTION_MASK: Final = 0x00C
+TRANSACTION_NONE: Final = 0x000
+TRANSACTION_PREPARED: Final = 0x004
+TRANSACTION_COMMIT: Final = 0x008
+TRANSACTION_ROLLBACK: Final = 0x00C
+
+BORN_HOST_V6: Final = 0x010
+STORE_HOST_V6: Final = 0x020
+
+NEED_UNWRAP: Final = 0x040
+INNER_BATCH: Final = 0x080
+
+COMPRESSION_TYPE_MASK: Final = 0x700
+COMPRESSION_TYPE_SHIFT: Final = 8

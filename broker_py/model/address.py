@@ -1,0 +1,23 @@
+"""Addresses of daemons, as text: "host:port", IPv6 hosts in brackets; several separated by ";"."""
+
+from broker_py.errors import ConfigError
+
+
+def split_address(address: str) -> tuple[str, int]:
+    """Return host and port; ConfigError names what is wrong."""
+    host, colon, port = address.strip().rpartition(":")
+    if not colon or not host or not port.isdecimal() or not 1 <= int(port) <= 65_535:
+        raise ConfigError(f"'{address}' is not an address of the form host:port")
+    if host.startswith("[") and host.endswith("]"):
+        host = host[1:-1]
+    elif ":" in host:
+        raise ConfigError(f"'{address}' has an IPv6 host without brackets; write [host]:port")
+    return host, int(port)
+
+
+def split_addresses(text: str) -> tuple[str, ...]:
+    """Return the addresses of "a:1;b:2", checked, in their order and each once."""
+    addresses = [part.strip() for part in text.split(";") if part.strip()]
+    for address in addresses:
+        split_address(address)
+    return tuple(dict.fromkeys(addresses))

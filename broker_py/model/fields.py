@@ -1,0 +1,60 @@
+"""Reading values out of JSON objects that others wrote: typed, with a default, never surprised."""
+
+from typing import Any
+
+from broker_py.errors import ProtocolError
+
+
+def text_of(fields: dict[str, Any], name: str, default: str = "") -> str:
+    """Return a text field; null and absence are the default."""
+    value = fields.get(name)
+    if value is None:
+        return default
+    if not isinstance(value, str):
+        raise ProtocolError(f"the field {name} is {str(value)[:32]!r}, not text")
+    return value
+
+
+def int_of(fields: dict[str, Any], name: str, default: int = 0) -> int:
+    """Return a whole-number field; a number written as text counts, as for fastjson."""
+    value = fields.get(name)
+    if value is None:
+        return default
+    if isinstance(value, str):
+        try:
+            return int(value)
+        except ValueError:
+            pass
+    elif isinstance(value, int) and not isinstance(value, bool):
+        return value
+    raise ProtocolError(f"the field {name} is {str(value)[:32]!r}, not a whole number")
+
+
+def bool_of(fields: dict[str, Any], name: str, default: bool = False) -> bool:
+    """Return a boolean field; "true" as text counts."""
+    value = fields.get(name)
+    if value is None:
+        return default
+    if isinstance(value, str):
+        return value.lower() == "true"
+    return bool(value)
+
+
+def dict_of(fields: dict[str, Any], name: str) -> dict[Any, Any]:
+    """Return an object field; null and absence are empty."""
+    value = fields.get(name)
+    if value is None:
+        return {}
+    if not isinstance(value, dict):
+        raise ProtocolError(f"the field {name} is not an object")
+    return value
+
+
+def list_of(fields: dict[str, Any], name: str) -> list[Any]:
+    """Return a list field; null and absence are empty."""
+    value = fields.get(name)
+    if value is None:
+        return []
+    if not isinstance(value, list):
+        raise ProtocolError(f"the field {name} is not a list")
+    return value

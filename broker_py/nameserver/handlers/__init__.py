@@ -1,0 +1,1 @@
+"""What a name server does with each request (namesrv processor/DefaultRequestProcessor, ClientRequestProcessor)."""

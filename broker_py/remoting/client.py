@@ -1,0 +1,94 @@
+"""Connections that we dial: one an address, made when first needed and again after a loss."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from typing import Final
+
+from broker_py.errors import Unreachable
+from broker_py.model.address import split_address
+from broker_py.remoting.connection import Connection, ConnectionOwner
+from broker_py.remoting.outbox import Outbox
+from broker_py.remoting.router import Router
+from broker_py.wire.command import Command
+
+log = logging.getLogger(__name__)
+
+CONNECT_TIMEOUT_SECONDS: Final = 3.0
+
+
+class RemotingClient:
+    """Sends requests to addresses "host:port" (remoting netty/NettyRemotingClient).
+
+    `on_open(address)` and `on_close(address)` hear of connections made and lost. Requests that a peer sends
+    on our connection go to `router`.
+    """
+
+    def __init__(
+        self,
+        router: Router | None = None,
+        outbox: Outbox | None = None,
+        on_open: Callable[[str], None] = lambda _: None,
+        on_close: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        self._on_open = on_open
+        self._on_close = on_close
+        self._connections: dict[str, Connection] = {}
+        self._dialling: dict[str, asyncio.Lock] = {}
+        self._closing = False
+        self._owner = ConnectionOwner(
+            router=router or Router(),
+            outbox=outbox or Outbox(),
+            on_close=self._closed,
+        )
+
+    async def connect(self, address: str) -> Connection:
+        """Return the open connection to `address`; Unreachable when there is none to be had."""
+        connection = self._connections.get(address)
+        if connection is not None and connection.is_open:
+            return connection
+        async with self._dialling.setdefault(address, asyncio.Lock()):
+            connection = self._connections.get(address)
+            if connection is None or not connection.is_open:
+                connection = await self._dial(address)
+        return connection
+
+    async def _dial(self, address: str) -> Connection:
+        host, port = split_address(address)
+        loop = asyncio.get_running_loop()
+        try:
+            _, connection = await asyncio.wait_for(
+                loop.create_connection(lambda: Connection(self._owner), host, port), CONNECT_TIMEOUT_SECONDS
+            )
+        except asyncio.TimeoutError:
+            raise Unreachable(f"{address} did not accept a connection in {CONNECT_TIMEOUT_SECONDS:g} s") from None
+        except OSError as error:
+            raise Unreachable(f"{address} can't be connected to: {error.strerror or error}") from None
+        connection.attachment = address
+        self._connections[address] = connection
+        self._on_open(address)
+        return connection
+
+    def _closed(self, connection: Connection) -> None:
+        address = connection.attachment
+        if address is not None and self._connections.get(address) is connection:
+            del self._connections[address]
+            if not self._closing:
+                self._on_close(address)
+
+    async def request(self, address: str, command: Command, timeout_seconds: float = 3.0) -> Command:
+        """Return the reply of `address`, whatever its code; Unreachable when none comes."""
+        connection = await self.connect(address)
+        return await connection.request(command, timeout_seconds)
+
+    async def send(self, address: str, command: Command) -> None:
+        """Send a request that will not be answered."""
+        (await self.connect(address)).send(command)
+
+    async def close(self) -> None:
+        """Close all connections."""
+        self._closing = True
+        for connection in list(self._connections.values()):
+            connection.write_gathered()
+            connection.close()
+        await asyncio.sleep(0)

@@ -1,0 +1,81 @@
+"""Which handler serves which request code, and what becomes of its result.
+
+Codes and exceptions meet here and nowhere else: a RequestRefused is answered with its code, a body that can't be
+read (ProtocolError, within a frame that was sound) with SYSTEM_ERROR, and so is any other exception, which is our own
+bug and logged with its trace (remoting netty/NettyRemotingAbstract).
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Coroutine
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from broker_py.errors import ProtocolError, RequestRefused
+from broker_py.wire.codes import ResponseCode
+from broker_py.wire.command import Command, Reply
+from broker_py.wire.header import decode_header
+
+if TYPE_CHECKING:
+    from broker_py.remoting.connection import Connection
+
+log = logging.getLogger(__name__)
+
+_H = TypeVar("_H")
+# None: the handler answers later, or never. A coroutine: a request that has to wait for somebody else.
+Result = Reply | Coroutine[Any, Any, Reply] | None
+
+
+class Router:
+    """Request code → handler; one for all connections of a daemon."""
+
+    def __init__(self) -> None:
+        self._routes: dict[int, Callable[[Command, Connection], Result]] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def on(self, code: int, header_type: type[_H], handle: "Callable[[_H, Command, Connection], Result]") -> None:
+        """Serve requests of `code` by `handle`, which gets them with their header typed."""
+
+        def route(command: Command, peer: "Connection") -> Result:
+            return handle(decode_header(header_type, command.ext), command, peer)
+
+        self.on_command(code, route)
+
+    def on_command(self, code: int, handle: "Callable[[Command, Connection], Result]") -> None:
+        """Serve requests of `code` by `handle`, which reads the ext fields itself or needs none."""
+        assert code not in self._routes, f"two handlers for request code {code}"
+        self._routes[code] = handle
+
+    def dispatch(self, command: Command, peer: "Connection") -> None:
+        """Have a request served; its reply, if it has one now, goes to `peer`."""
+        handle = self._routes.get(command.code)
+        if handle is None:
+            remark = f" request type {command.code} not supported"
+            peer.reply(command, Reply(ResponseCode.REQUEST_CODE_NOT_SUPPORTED, remark))
+            return
+        try:
+            result = handle(command, peer)
+        except Exception as error:
+            result = _failure(command, peer, error)
+        if type(result) is Reply:
+            peer.reply(command, result)
+        elif result is not None:
+            task = asyncio.get_running_loop().create_task(self._answer_later(result, command, peer))  # type: ignore[arg-type]
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    async def _answer_later(self, result: Coroutine[Any, Any, Reply], command: Command, peer: "Connection") -> None:
+        try:
+            reply = await result
+        except Exception as error:
+            reply = _failure(command, peer, error)
+        peer.reply(command, reply)
+
+
+def _failure(command: Command, peer: "Connection", error: Exception) -> Reply:
+    if isinstance(error, RequestRefused):
+        return Reply(error.code, error.remark)
+    if isinstance(error, ProtocolError):
+        log.warning("request %d from %s can't be read: %s", command.code, peer.name, error)
+        return Reply(ResponseCode.SYSTEM_ERROR, str(error))
+    log.exception("request %d from %s failed", command.code, peer.name)
+    return Reply(ResponseCode.SYSTEM_ERROR, f"{type(error).__name__}: {error}")

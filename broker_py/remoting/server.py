@@ -1,0 +1,128 @@
+"""A server on one or more ports, with the limits and time-outs of its connections."""
+
+import asyncio
+import logging
+import socket
+from collections.abc import Callable
+from typing import Final
+
+from broker_py.errors import ConfigError
+from broker_py.remoting.config import ServerConfig
+from broker_py.remoting.connection import Connection, ConnectionOwner
+from broker_py.remoting.outbox import Outbox
+from broker_py.remoting.router import Router
+
+log = logging.getLogger(__name__)
+
+SWEEP_SECONDS: Final = 1.0
+
+
+class RemotingServer:
+    """Accepts connections and serves their requests by a router (remoting netty/NettyRemotingServer).
+
+    `on_close` hears of each connection that ends, whatever the cause.
+    """
+
+    def __init__(
+        self,
+        config: ServerConfig,
+        router: Router,
+        outbox: Outbox,
+        on_close: Callable[[Connection], None] = lambda _: None,
+    ) -> None:
+        self._config = config
+        self._on_close = on_close
+        self._connections: set[Connection] = set()
+        self._bound: list[socket.socket] = []
+        self._servers: list[asyncio.Server] = []
+        self._sweeper: asyncio.Task[None] | None = None
+        self._owner = ConnectionOwner(
+            router=router,
+            outbox=outbox,
+            max_in_flight=config.server_max_requests_in_flight,
+            on_open=self._opened,
+            on_close=self._closed,
+        )
+
+    @property
+    def connections(self) -> int:
+        """Number of open connections."""
+        return len(self._connections)
+
+    def bind(self, port: int) -> int:
+        """Take `port` (0: any free one) and return it; ConfigError when it is taken. Nobody is accepted yet."""
+        host = self._config.bind_address
+        bound = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+        try:
+            bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            bound.bind((host, port))
+        except OSError as error:
+            bound.close()
+            raise ConfigError(f"can't listen on {host}:{port}: {error.strerror}") from None
+        self._bound.append(bound)
+        taken: int = bound.getsockname()[1]
+        return taken
+
+    async def start(self) -> None:
+        """Accept connections on the ports that were bound; ConfigError when another process was quicker."""
+        loop = asyncio.get_running_loop()
+        while self._bound:
+            bound = self._bound.pop(0)
+            try:
+                server = await loop.create_server(
+                    lambda: Connection(self._owner), sock=bound, backlog=self._config.server_socket_backlog
+                )
+            except OSError as error:
+                raise ConfigError(f"can't listen on port {bound.getsockname()[1]}: {error.strerror}") from None
+            self._servers.append(server)
+        if self._sweeper is None:
+            self._sweeper = loop.create_task(self._sweep())
+
+    async def stop(self) -> None:
+        """Accept nobody more, then close all connections after what was answered has left."""
+        for bound in self._bound:
+            bound.close()
+        for server in self._servers:
+            server.close()
+        if self._sweeper is not None:
+            self._sweeper.cancel()
+        for connection in list(self._connections):
+            connection.write_gathered()
+            connection.close()
+        for _ in range(100):  # a second for what is in the buffers
+            if not self._connections:
+                break
+            await asyncio.sleep(0.01)
+        for connection in list(self._connections):
+            connection.abort()
+
+    def _opened(self, connection: Connection) -> None:
+        self._connections.add(connection)
+        if len(self._connections) > self._config.server_max_connections:
+            log.warning(
+                "closing connection of %s: %d connections are open, which is the limit (serverMaxConnections)",
+                connection.name,
+                self._config.server_max_connections,
+            )
+            connection.abort()
+
+    def _closed(self, connection: Connection) -> None:
+        self._connections.discard(connection)
+        self._on_close(connection)
+
+    async def _sweep(self) -> None:
+        while True:
+            await asyncio.sleep(SWEEP_SECONDS)
+            self.close_stale(asyncio.get_running_loop().time())
+
+    def close_stale(self, now: float) -> None:
+        """Close the connections that are silent for too long, or slow with a header."""
+        idle = self._config.server_channel_max_idle_time_seconds
+        slow = self._config.server_header_timeout_seconds
+        for connection in list(self._connections):
+            if connection.header_since is not None and now - connection.header_since > slow:
+                log.warning("closing connection of %s: its header is not complete after %d s", connection.name, slow)
+                connection.abort()
+            elif now - connection.last_active > idle:
+                log.info("closing connection of %s: nothing read or written for %d s", connection.name, idle)
+                connection.abort()

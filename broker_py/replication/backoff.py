@@ -1,0 +1,25 @@
+"""How long a slave waits before it dials its master again."""
+
+from broker_py.replication.follower import LogsDiverge
+
+
+class Backoff:
+    """Delays between attempts, in seconds: doubling up to a limit, and long when only a person can help."""
+
+    def __init__(self, first: float = 1.0, limit: float = 5.0, diverged: float = 60.0) -> None:
+        self._first = first
+        self._limit = limit
+        self._diverged = diverged
+        self._next = first
+
+    def reset(self) -> None:
+        """An attempt succeeded."""
+        self._next = self._first
+
+    def after(self, error: Exception) -> float:
+        """Return the delay after an attempt that ended by `error`."""
+        if isinstance(error, LogsDiverge):
+            return self._diverged
+        delay = self._next
+        self._next = min(self._limit, delay * 2)
+        return delay

@@ -1,0 +1,125 @@
+"""The master's end of a connection: reads a slave's reports and sends it the log."""
+
+import logging
+from collections.abc import Callable
+from typing import Final
+
+from broker_py.errors import BrokerPyError, StoreError
+from broker_py.replication.acks import AckTable, slave_identity
+from broker_py.replication.config import ReplicationConfig
+from broker_py.replication.connection import PeerConnection
+from broker_py.replication.log import ReplicaLog
+from broker_py.replication.progress import SlaveProgress, SlaveRefused
+from broker_py.replication.protocol import FRAME_HEADER, ReportDecoder, encode_frame_header
+from broker_py.seams import Clock
+
+_logger = logging.getLogger(__name__)
+
+_TURN_BYTES: Final = 256 * 1024  # of log per turn of the event loop, so that no transfer holds up the clients
+
+
+class SlaveConnection(PeerConnection):
+    """One slave, over one TCP connection."""
+
+    def __init__(
+        self,
+        number: int,
+        log: ReplicaLog,
+        config: ReplicationConfig,
+        acks: AckTable,
+        clock: Clock,
+        *,
+        on_ack: Callable[[], None],
+        on_ready: Callable[[], None],
+        on_lost: Callable[["SlaveConnection"], None],
+    ) -> None:
+        """`number` names the connection in `acks`; `on_ready` is called when `pump` has something to do."""
+        super().__init__(config, clock)
+        self.number = number
+        self.progress = SlaveProgress()
+        self._log = log
+        self._acks = acks
+        self._on_ack = on_ack
+        self._on_ready = on_ready
+        self._on_lost = on_lost
+        self._reports = ReportDecoder()
+        self._caught_up = False
+
+    def pump(self) -> bool:
+        """Send the next frames; True when there is more that could be sent at once."""
+        if self.ended is not None or self.paused or not self.progress.started:
+            return False
+        try:
+            end = self._log.end
+            chunks = self._frames(end)
+        except BrokerPyError as error:
+            self.abort(error)
+            return False
+        if chunks:
+            self.write(chunks)
+        return self.progress.sent < end and not self.paused
+
+    def receive(self, data: bytes) -> None:
+        """Take reports: acknowledgements, and the first one a request for the log."""
+        report = self._reports.receive_data(data)
+        if report is None:
+            return
+        end = self._log.end
+        first = not self.progress.started
+        self.progress.report(report, self._log.min_offset, end)
+        if first:
+            sent = self.progress.sent
+            _logger.info("slave %s connected, gets the log from %d, %d bytes behind", self.peer, sent, end - sent)
+            self._acks.join(self.number, slave_identity(self.peer_ip, self.local_ip, self.number))
+            self._on_ready()
+        self._acks.acknowledge(self.number, report)
+        self._note_catching_up(end)
+        self._on_ack()
+
+    def heartbeat(self) -> None:
+        """Tell the slave that the master lives, and which offset comes next."""
+        if self.progress.started:
+            self.write([encode_frame_header(self.progress.sent, 0)])
+
+    def writable(self) -> None:
+        """Go on sending."""
+        self._on_ready()
+
+    def lost(self, error: BrokerPyError) -> None:
+        """Forget the slave."""
+        if self.progress.started:
+            self._acks.leave(self.number)
+            _logger.warning("slave %s lost, it holds the log up to %d: %s", self.peer, self.progress.acked, error)
+        elif isinstance(error, SlaveRefused):
+            _logger.warning("slave %s refused: %s", self.peer, error)
+        else:
+            _logger.info("%s left the replication port without a report: %s", self.peer, error)
+        self._on_lost(self)
+
+    def _frames(self, end: int) -> list[bytes]:
+        """Return headers and data of the next frames, a turn's worth."""
+        chunks: list[bytes] = []
+        budget = _TURN_BYTES
+        while budget > 0 and self.progress.sent < end:
+            data = self._next_data(end)
+            chunks.append(encode_frame_header(self.progress.sent, len(data)))
+            chunks.append(data)
+            self.progress.advance(len(data))
+            budget -= len(data) + FRAME_HEADER.size
+        if chunks:
+            self.rate.add(_TURN_BYTES - budget, self._clock.monotonic())
+        return chunks
+
+    def _next_data(self, end: int) -> bytes:
+        sent = self.progress.sent
+        if sent < self._log.min_offset:
+            raise SlaveRefused(f"the files that hold {sent} were deleted before the slave had them")
+        data = self._log.read(sent, min(self._config.ha_transfer_batch_size, end - sent))
+        if not data:
+            raise StoreError(f"the log can't be read at {sent}")
+        return data
+
+    def _note_catching_up(self, end: int) -> None:
+        if self.progress.acked == end and not self._caught_up:
+            self._caught_up = True
+            _logger.info("slave %s caught up at %d", self.peer, end)

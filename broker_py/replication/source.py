@@ -1,0 +1,140 @@
+"""The master's side of replication: listens for slaves and sends each of them the commit log."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from broker_py.errors import ConfigError, Unreachable
+from broker_py.replication.acks import AckTable
+from broker_py.replication.config import ReplicationConfig
+from broker_py.replication.log import ReplicaLog
+from broker_py.replication.progress import SlaveRefused
+from broker_py.replication.slave_connection import SlaveConnection
+from broker_py.seams import Clock
+
+_logger = logging.getLogger(__name__)
+
+_STOP_SECONDS: Final = 2.0  # for the bytes under way to leave
+
+
+@dataclass(frozen=True)
+class SlaveStatus:
+    """One slave, as `mqadmin haStatus` shows it (`HARuntimeInfo.HAConnectionRuntimeInfo`). Log offsets and bytes."""
+
+    peer: str
+    acked: int
+    sent: int
+    diff: int
+    in_sync: bool
+    bytes_per_second: int
+
+
+class ReplicationSource:
+    """Serves slaves, as `store/ha/DefaultHAService` does. Everything happens on the event loop that `start` ran on.
+
+    `on_ack` is called when a slave has reported, which may have moved `acks.replicated_offset`.
+    """
+
+    def __init__(
+        self,
+        log: ReplicaLog,
+        config: ReplicationConfig,
+        acks: AckTable,
+        on_ack: Callable[[], None],
+        clock: Clock,
+        max_connections: int = 64,
+    ) -> None:
+        self._log = log
+        self._config = config
+        self._acks = acks
+        self._on_ack = on_ack
+        self._clock = clock
+        self._max_connections = max_connections
+        self._server: asyncio.Server | None = None
+        self._connections: dict[int, SlaveConnection] = {}
+        self._numbers = 0
+        self._pump_scheduled = False
+        self._all_gone = asyncio.Event()
+
+    async def start(self, bind_address: str, port: int) -> int:
+        """Listen; return the port, which matters when `port` is 0. An empty address is every interface.
+
+        ConfigError when that can't be listened on.
+        """
+        loop = asyncio.get_running_loop()
+        try:
+            self._server = await loop.create_server(self._accept, bind_address or None, port, reuse_address=True)
+        except OSError as error:
+            raise ConfigError(
+                f"haListenPort: can't listen on {bind_address or '*'}:{port}: {error.strerror}"
+            ) from error
+        return int(self._server.sockets[0].getsockname()[1])
+
+    def wake(self) -> None:
+        """The log has grown. Cheap: what is appended in one turn of the loop leaves in one write per slave."""
+        if self._connections and not self._pump_scheduled:
+            self._pump_scheduled = True
+            asyncio.get_running_loop().call_soon(self._pump)
+
+    async def stop(self) -> None:
+        """Close the port and all connections; what was written to them gets two seconds to leave."""
+        if self._server is not None:
+            self._server.close()
+        if not self._connections:
+            return
+        for connection in list(self._connections.values()):
+            connection.close("this broker stops")
+        try:
+            await asyncio.wait_for(self._all_gone.wait(), _STOP_SECONDS)
+        except asyncio.TimeoutError:
+            for connection in list(self._connections.values()):
+                connection.abort(Unreachable("this broker stops"))
+            await self._all_gone.wait()
+
+    def connections(self) -> list[SlaveStatus]:
+        """Return the slaves that have reported, in the order they came."""
+        end = self._log.end
+        now = self._clock.monotonic()
+        return [self._status(slave, end, now) for slave in self._connections.values() if slave.progress.started]
+
+    def _status(self, slave: SlaveConnection, end: int, now: float) -> SlaveStatus:
+        diff = end - slave.progress.acked
+        return SlaveStatus(
+            peer=slave.peer,
+            acked=slave.progress.acked,
+            sent=slave.progress.sent,
+            diff=diff,
+            in_sync=diff < self._config.ha_max_gap_not_in_sync,
+            bytes_per_second=slave.rate.per_second(now),
+        )
+
+    def _accept(self) -> SlaveConnection:
+        self._numbers += 1
+        slave = SlaveConnection(
+            self._numbers,
+            self._log,
+            self._config,
+            self._acks,
+            self._clock,
+            on_ack=self._on_ack,
+            on_ready=self.wake,
+            on_lost=self._forget,
+        )
+        if len(self._connections) >= self._max_connections:
+            slave.ended = SlaveRefused(f"{self._max_connections} connections are open already")
+        self._connections[slave.number] = slave
+        self._all_gone.clear()
+        return slave
+
+    def _forget(self, slave: SlaveConnection) -> None:
+        del self._connections[slave.number]
+        if not self._connections:
+            self._all_gone.set()
+
+    def _pump(self) -> None:
+        self._pump_scheduled = False
+        more = [slave.pump() for slave in self._connections.values()]
+        if any(more):
+            self.wake()

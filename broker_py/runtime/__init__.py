@@ -1,0 +1,1 @@
+"""The real seams: clock, files, the event loop, configuration files."""

@@ -1,0 +1,143 @@
+"""The property names that RocketMQ and the people who copy its files use.
+
+`JAVA_NAMES` is what Java reads or writes: the setters of `common/BrokerConfig`, `common/BrokerIdentity`,
+`common/ControllerConfig`, `namesrv/NamesrvConfig`, `store/config/MessageStoreConfig`, `netty/NettyServerConfig`,
+`netty/NettyClientConfig` and `container/BrokerContainerConfig` in 5.1.0; the fields without a setter, which a
+Java broker writes out when it rewrites its file; two names that `BrokerStartup` reads itself; and what 4.5 to 4.9
+knew and 5.1.0 dropped. They tell a property that has no effect here from a mistyped one.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+CONSUME_QUEUE_UNIT_BYTES: Final = 20
+_SMALLEST_FILE_IN_BYTES: Final = 1_000_000
+
+
+@dataclass(frozen=True)
+class OtherName:
+    """A name that files in the wild have for the property `name`; `kind` says what is the matter with it."""
+
+    name: str
+    kind: str
+
+
+_OLD: Final = "the old name"
+_MISSPELT: Final = "a misspelling"
+
+OTHER_NAMES: Final[dict[str, OtherName]] = {
+    "authoCreateSubscriptionGroup": OtherName("autoCreateSubscriptionGroup", _MISSPELT),
+    "brokerIp1": OtherName("brokerIP1", _MISSPELT),
+    "brokerIp2": OtherName("brokerIP2", _MISSPELT),
+    "destoryMapedFileIntervalForcibly": OtherName("destroyMapedFileIntervalForcibly", _MISSPELT),
+    "destoryMappedFileIntervalForcibly": OtherName("destroyMapedFileIntervalForcibly", _MISSPELT),
+    "destroyMappedFileIntervalForcibly": OtherName("destroyMapedFileIntervalForcibly", _MISSPELT),
+    "fileReserverdTime": OtherName("fileReservedTime", _MISSPELT),
+    "haSlaveFallbehindMax": OtherName("haMaxGapNotInSync", _OLD),
+    "mapedFileSizeCommitLog": OtherName("mappedFileSizeCommitLog", _OLD),
+    "mapedFileSizeConsumeQueue": OtherName("mappedFileSizeConsumeQueue", _OLD),
+    "warmMappedFileEnable": OtherName("warmMapedFileEnable", _MISSPELT),
+}
+
+
+def current_value(written_name: str, value: str) -> tuple[str, str]:
+    """Return the value to use for a property written as `written_name`, and a remark ("" when it is unchanged).
+
+    Guides give `mapedFileSizeConsumeQueue` in entries (300000), RocketMQ 4 read bytes (6000000). No one means
+    a consume queue file of less than a megabyte, so small numbers are entries.
+    """
+    if written_name != "mapedFileSizeConsumeQueue" or not (value.isascii() and value.isdigit()):
+        return value, ""
+    number = int(value)
+    if number >= _SMALLEST_FILE_IN_BYTES:
+        return value, f"{number} is taken as bytes"
+    size = number * CONSUME_QUEUE_UNIT_BYTES
+    return str(size), f"{number} is taken as entries, {size} bytes"
+
+
+_JAVA_NAMES: Final = """
+accessMessageInMemoryMaxRatio accountStatsEnable accountStatsPrintZeroValues ackMessageThreadPoolNums
+ackThreadPoolQueueCapacity aclEnable adminBrokerThreadPoolNums adminBrokerThreadPoolQueueCapacity allAckInSyncStateSet
+asyncLearner asyncSendEnable autoCreateSubscriptionGroup autoCreateTopicEnable autoDeleteUnusedStats
+autoMessageVersionOnTopicLen batchDispatchRequestThreadPoolNums bindAddress bitMapLengthConsumeQueueExt
+broadcastOffsetExpireMaxSecond broadcastOffsetExpireSecond brokerClusterName brokerConfigPath brokerConfigPaths
+brokerContainerIP brokerElectionPriority brokerFastFailureEnable brokerHeartbeatInterval brokerIP1 brokerIP2 brokerId
+brokerName brokerNotActiveTimeoutMillis brokerPermission brokerRole brokerTopicEnable channelExpiredTimeout
+channelNotActiveInterval checkCRCOnRecover checkSyncStateSetPeriod cleanFileForciblyEnable cleanOfflineBrokerInterval
+cleanResourceInterval cleanSwapedMapInterval clientAsyncSemaphoreValue clientCallbackExecutorThreads
+clientChannelMaxIdleTimeSeconds clientCloseSocketIfTimeout clientManageThreadPoolNums
+clientManagerThreadPoolQueueCapacity clientOnewaySemaphoreValue clientPooledByteBufAllocatorEnable
+clientRequestThreadPoolNums clientRequestThreadPoolQueueCapacity clientSocketRcvBufSize clientSocketSndBufSize
+clientWorkerThreads clusterTest clusterTopicEnable commercialBaseCount commercialBigCount commercialEnable
+commercialSizePerMsg commercialTimerCount commercialTransCount commitCommitLogLeastPages
+commitCommitLogThoroughInterval commitIntervalCommitLog commitLogForceSwapMapInterval commitLogSwapMapInterval
+commitLogSwapMapReserveFileNum compactionCqMappedFileSize compactionMappedFileSize compactionScheduleInternal
+compactionThreadNum compatibleWithOldNameSrv compressedRegister configStorePath connectTimeoutMillis
+consumerFallbehindThreshold consumerManageThreadPoolNums consumerManagerThreadPoolQueueCapacity
+consumerOffsetUpdateVersionStep controllerAddr controllerDLegerGroup controllerDLegerPeers controllerDLegerSelfId
+controllerHeartBeatTimeoutMills controllerRequestThreadPoolQueueCapacity controllerStorePath controllerThreadPoolNums
+correctLogicMinOffsetForceInterval correctLogicMinOffsetSleepInterval dLegerGroup dLegerPeers dLegerSelfId
+debugLockEnable defaultMessageRequestMode defaultPopShareQueueNum defaultQueryMaxNum defaultThreadPoolNums
+defaultThreadPoolQueueCapacity defaultTopicQueueNums delayOffsetUpdateVersionStep deleteCommitLogFilesInterval
+deleteConsumeQueueFilesInterval deleteFileBatchMax deleteWhen destroyMapedFileIntervalForcibly disableCallbackExecutor
+disableConsumeIfConsumerReadSlowly disableNettyWorkerGroup disappearTimeAfterStart diskFallRecorded
+diskMaxUsedSpaceRatio diskSpaceCleanForciblyRatio diskSpaceWarningLevelRatio dispatchCqCacheNum dispatchCqThreads
+dispatchFromSenderThread duplicationEnable enableAllTopicList enableAsyncReput enableAutoInSyncReplicas
+enableBatchPush enableBroadcastOffsetStore enableBuildConsumeQueueConcurrently enableCalcFilterBitMap
+enableCleanExpiredOffset enableCompaction enableConsumeQueueExt enableControllerInNamesrv enableControllerMode
+enableDLegerCommitLog enableDetailStat enableElectUncleanMaster enableLmq enableMultiDispatch enableNetWorkFlowControl
+enableNotifyAfterPopOrderLockRelease enablePopBufferMerge enablePopLog enablePropertyFilter enableRemoteEscape
+enableScheduleAsyncDeliver enableScheduleMessageStats enableSkipLongAwaitingAck enableSlaveActingMaster
+enableTopicList endTransactionPoolQueueCapacity endTransactionThreadPoolNums estimateAccumulation
+expectConsumerNumUseFilter fastFailIfNoBufferInStorePool fetchControllerAddrByDnsLookup fetchNameSrvAddrByDnsLookup
+fetchNamesrvAddrByAddressServer fileReservedTime filterDataCleanTimeSpan filterServerNums filterSupportRetry
+flushCommitLogLeastPages flushCommitLogThoroughInterval flushCommitLogTimed flushConsumeQueueLeastPages
+flushConsumeQueueThoroughInterval flushConsumerOffsetHistoryInterval flushConsumerOffsetInterval
+flushDelayOffsetInterval flushDiskType flushIntervalCommitLog flushIntervalConsumeQueue
+flushLeastPagesWhenWarmMapedFile forceRegister forwardTimeout haFlowControlEnable haHousekeepingInterval haListenPort
+haMasterAddress haMaxGapNotInSync haMaxTimeSlaveNotCatchup haSendHeartbeatInterval haTransferBatchSize
+heartbeatThreadPoolNums heartbeatThreadPoolQueueCapacity highSpeedMode inBrokerContainer inSyncReplicas
+isBrokerContainer isEnableBatchPush isInBrokerContainer isProcessReadEvent isolateLogEnable kvConfigPath listenPort
+litePullMessageEnable litePullMessageThreadPoolNums litePullThreadPoolQueueCapacity loadBalancePollNameServerInterval
+loadBalanceProcessorThreadPoolNums loadBalanceThreadPoolQueueCapacity lockInStrictMode logicQueueForceSwapMapInterval
+logicQueueSwapMapInterval logicQueueSwapMapReserveFileNum logicalDiskSpaceCleanForciblyThreshold longPollingEnable
+mappedFileSize mappedFileSizeCommitLog mappedFileSizeConsumeQueue mappedFileSizeConsumeQueueExt mappedFileSizeTimerLog
+mappedFileSwapEnable mapperFileSizeBatchConsumeQueue maxAsyncPutMessageRequests maxBatchDeleteFilesNum
+maxChecksumRange maxConsumeQueueScan maxDelayTime maxErrorRateOfBloomFilter maxHaTransferByteInSecond maxHashSlotNum
+maxIndexNum maxLmqConsumeQueueNum maxMessageSize maxMsgsNumBatch maxOffsetMapSize maxPopPollingSize
+maxRecoveryCommitlogFiles maxSlaveResendLength maxTopicLength maxTransferBytesOnMessageInDisk
+maxTransferBytesOnMessageInMemory maxTransferCountOnMessageInDisk maxTransferCountOnMessageInMemory messageDelayLevel
+messageIndexEnable messageIndexSafe messageStorePlugIn metricGrpcExporterIntervalInMills
+metricGrpcExporterTimeOutInMills metricsExporterType metricsGrpcExporterHeader metricsGrpcExporterTarget
+metricsInDelta metricsLabel metricsPromExporterHost metricsPromExporterPort minInSyncReplicas msgTraceTopicName
+namesrvAddr needWaitForService notifyBrokerRoleChanged notifyConsumerIdsChangedEnable notifyMinBrokerIdChanged
+offsetCheckInSlave orderMessageEnable osPageCacheBusyTimeOutMills popCkMaxBufferSize popCkOffsetMaxQueueSize
+popCkStayBufferTime popCkStayBufferTimeOut popPollingMapSize popPollingSize preferredLeaderId processReadEvent
+processReplyMessageThreadPoolNums productEnvName pullBatchMaxMessageCount pullMessageThreadPoolNums
+pullThreadPoolQueueCapacity putMessageFutureThreadPoolNums putMessageTimeout putMsgIndexHightWater
+putThreadPoolQueueCapacity queryMessageThreadPoolNums queryThreadPoolQueueCapacity readOnlyCommitLogStorePaths
+realTimeNotifyConsumerChange recheckReputOffsetFromCq recoverConcurrently recoverThreadPoolNums
+redeleteHangedFileInterval regionId registerBrokerTimeoutMills registerNameServerPeriod rejectPullConsumerEnable
+rejectTransactionMessage replicasPerDiskPartition replyThreadPoolQueueCapacity returnOrderTopicConfigToBroker
+reviveAckWaitMs reviveInterval reviveMaxSlow reviveQueueNum reviveScanTime rmqAddressServerDomain
+rmqAddressServerSubGroup rocketmqHome sampleCountThreshold scanNotActiveBrokerInterval
+scheduleAsyncDeliverMaxPendingLimit scheduleAsyncDeliverMaxResendNum2Blocked searchBcqByCacheEnable
+sendHeartbeatTimeoutMillis sendMessageThreadPoolNums sendThreadPoolQueueCapacity serverAsyncSemaphoreValue
+serverCallbackExecutorThreads serverChannelMaxIdleTimeSeconds serverLoadBalancerEnable serverOnewaySemaphoreValue
+serverPooledByteBufAllocatorEnable serverSelectorThreads serverSocketBacklog serverSocketRcvBufSize
+serverSocketSndBufSize serverWorkerThreads shortPollingTimeMills skipPreOnline slaveReadEnable slaveTimeout
+socksProxyConfig startAcceptSendRequestTimeStamp storePathCommitLog storePathDLedgerCommitLog storePathEpochFile
+storePathRootDir storeReplyMessageEnable subscriptionExpiredTimeout supportActingMaster syncBrokerMemberGroupPeriod
+syncBrokerMetadataPeriod syncControllerMetadataPeriod syncFlushTimeout syncFromLastFile
+syncMasterFlushOffsetWhenStartup timerCheckMetricsWhen timerCongestNumEachSlot timerEnableCheckMetrics
+timerEnableDisruptor timerFlushIntervalMs timerGetMessageThreadNum timerInterceptDelayLevel timerMaxDelaySec
+timerMetricSmallThreshold timerPrecisionMs timerProgressLogIntervalMs timerPutMessageThreadNum timerRollWindowSlot
+timerSkipUnknownError timerStopDequeue timerStopEnqueue timerWarmEnable timerWheelEnable totalReplicas traceOn
+traceTopicEnable transactionCheckInterval transactionCheckMax transactionOpBatchInterval transactionOpMsgMaxSize
+transactionTimeOut transferMsgByHeap transientStorePoolEnable transientStorePoolSize travelCqFileNumWhenGetMessage
+unRegisterBrokerQueueCapacity useEpollNativeSelector useReentrantLockWhenPutMessage useServerSideResetOffset useTLS
+validateSystemTopicWhenUpdateTopic waitSecondsForService waitTimeMillsInAckQueue waitTimeMillsInHeartbeatQueue
+waitTimeMillsInLitePullQueue waitTimeMillsInPullQueue waitTimeMillsInSendQueue waitTimeMillsInTransactionQueue
+wakeCommitWhenPutMessage wakeFlushWhenPutMessage warmMapedFileEnable writeBufferHighWaterMark writeBufferLowWaterMark
+"""
+JAVA_NAMES: Final = frozenset(_JAVA_NAMES.split())

@@ -1,0 +1,220 @@
+"""The log of all messages (`store/CommitLog`): records back to back in files of one size.
+
+A record never crosses a file: what is left is closed by a blank record, so at least 8 bytes remain behind every
+record. Appends are staged in memory and written together by `commit`; offsets count staged bytes.
+"""
+
+from typing import Final
+
+from broker_py.errors import LogCorrupt, StoreError
+from broker_py.message.record import check_record, encode_blank, stored_ms_of
+from broker_py.seams import File, FileSystem
+from broker_py.store.handles import Handles
+from broker_py.store.segments import Segments
+
+_BLANK_BYTES: Final = 8
+_HEAD_BYTES: Final = 76
+
+
+class LogFlush:
+    """One forcing of the log: made on the loop, `run` by any thread, finished on the loop.
+
+    `target` is what will be durable; `stored_ms` the store time of the newest message in it, for the checkpoint.
+    """
+
+    __slots__ = ("_handles", "stored_ms", "target")
+
+    def __init__(self, handles: list[File], target: int, stored_ms: int) -> None:
+        self._handles = handles
+        self.target = target
+        self.stored_ms = stored_ms
+
+    def run(self) -> None:
+        """Force every file that holds something not yet known to be durable. OSError."""
+        for handle in self._handles:
+            handle.fdatasync()
+
+
+class CommitLog:
+    """The log's bytes by offset: staged up to `end`, written up to `written`.
+
+    Files that hold something not forced stay open until it is.
+    """
+
+    def __init__(self, files: FileSystem, handles: Handles, directory: str, segment_size: int) -> None:
+        self._files = files
+        self._handles = handles
+        self._segments = Segments(files, handles, directory, segment_size)
+        self._staged: list[bytes] = []
+        self._runs: list[tuple[int, list[bytes]]] = []
+        self._unforced: list[int] = []
+        self._flushes = 0
+        self._forced = 0
+        self._unclean = False
+        self.segment_size = segment_size
+        self.written = 0
+        self.end = 0
+
+    def load(self, *, after_crash: bool, durable_end: int) -> None:
+        """Look at the files. All their bytes count as written until `cut` says where the records end."""
+        self._segments.load(after_crash=after_crash, durable_end=durable_end)
+        self.written = self.end = self._segments.end
+
+    def distrust(self, log_offset: int) -> None:
+        """Have everything from `log_offset` forced by the next flush: what was read may be in memory only."""
+        for start in range(max(self.segment_start(log_offset), self.min_offset), self.written, self.segment_size):
+            self._hold(start)
+
+    @property
+    def min_offset(self) -> int:
+        """Offset of the first byte there is."""
+        return self._segments.first
+
+    @property
+    def empty(self) -> bool:
+        """True when there is no file and nothing is staged."""
+        return self._segments.empty and not self._runs
+
+    def segment_start(self, log_offset: int) -> int:
+        """Start of the file that holds `log_offset`."""
+        return log_offset - log_offset % self.segment_size
+
+    def segment_end(self, log_offset: int) -> int:
+        """End of the file that holds `log_offset`."""
+        return log_offset - log_offset % self.segment_size + self.segment_size
+
+    def place(self, size: int) -> int:
+        """Return the offset of the next record of `size` bytes, behind a blank record when the file has no room.
+
+        The caller must `stage` it there. A size that no file can hold is the caller's to refuse.
+        """
+        assert size + _BLANK_BYTES <= self.segment_size
+        remaining = self.segment_size - self.end % self.segment_size
+        if size + _BLANK_BYTES > remaining:
+            self.stage(encode_blank(remaining))
+            self.end += remaining - _BLANK_BYTES
+            self._runs.append((self.end, []))
+        return self.end
+
+    def stage(self, data: bytes) -> None:
+        """Take the bytes that come next; `commit` writes them."""
+        if not self._runs:
+            self._runs.append((self.end, []))
+        self._runs[-1][1].append(data)
+        self.end += len(data)
+
+    def stage_raw(self, log_offset: int, data: bytes) -> None:
+        """Take bytes of the master's log. An empty log may begin at any file boundary.
+
+        StoreError when they do not continue this log.
+        """
+        if self.empty and log_offset % self.segment_size == 0:
+            self._segments.first = self._segments.end = log_offset
+            self.written = self.end = log_offset
+        elif log_offset != self.end:
+            raise StoreError(f"bytes for log offset {log_offset} do not continue a log that ends at {self.end}")
+        self.stage(data)
+
+    def commit(self) -> None:
+        """Write what is staged. On OSError nothing of it counts, and nothing more is written before `cut`."""
+        assert not self._unclean, "what a failed write left must be cut off first"
+        try:
+            for start, pieces in self._runs:
+                self._write(start, pieces[0] if len(pieces) == 1 else b"".join(pieces))
+        except OSError:
+            self._unclean = True
+            self.end = self.written
+            raise
+        finally:
+            self._runs.clear()
+        self.written = self.end
+
+    def _write(self, start: int, data: bytes) -> None:
+        """Write one run. New names are forced at once, so that no file is missing before one that is there."""
+        self._segments.write(start, data)
+        if not self._unforced or self._unforced[-1] + self.segment_size < start + len(data):
+            for segment in range(self.segment_start(start), start + len(data), self.segment_size):
+                self._hold(segment)
+            self._force_names()
+
+    def _hold(self, start: int) -> None:
+        if start not in self._unforced:
+            self._handles.hold(self._segments.path(start))
+            self._unforced.append(start)
+            self._unforced.sort()
+
+    def _force_names(self) -> None:
+        for directory in sorted(self._segments.dirty_directories):
+            self._files.sync_dir(directory)
+        self._segments.dirty_directories.clear()
+
+    @property
+    def unclean(self) -> bool:
+        """True while bytes of a failed write may lie behind `written`: `cut` there, and force it, before the next."""
+        return self._unclean
+
+    def cut(self, log_offset: int) -> None:
+        """Make `log_offset` the end of the log; what lies behind becomes zeros. OSError.
+
+        It must be forced before the next record is written: a crash could mix old bytes with new ones.
+        """
+        self._segments.truncate(log_offset)
+        self._unforced = [start for start in self._unforced if start < self._segments.end]
+        if self._segments.first < log_offset < self._segments.end:
+            self._hold(self.segment_start(log_offset))
+        self._force_names()
+        self.written = self.end = log_offset
+        self._unclean = False
+
+    def start_flush(self, stored_ms: int) -> LogFlush:
+        """Return the work that makes everything written so far durable.
+
+        It forces all that is not known to be durable, also what an unfinished earlier flush forces: this one may end
+        first.
+        """
+        self._flushes += 1
+        handles = [self._handles.hold(self._segments.path(start)) for start in self._unforced]
+        return LogFlush(handles, self.written, stored_ms)
+
+    def finish_flush(self, flush: LogFlush, *, forced: bool) -> None:
+        """Let go of the files that are full and durable, but not while another thread may still force them."""
+        self._flushes -= 1
+        if forced:
+            self._forced = max(self._forced, flush.target)
+        while self._flushes == 0 and self._unforced and self._unforced[0] + self.segment_size <= self._forced:
+            self._handles.release(self._segments.path(self._unforced.pop(0)))
+
+    @property
+    def settled_end(self) -> int:
+        """Everything before this is durable, and in files that nobody is about to force."""
+        return self._unforced[0] if self._unforced else self.written
+
+    def read(self, log_offset: int, size: int) -> bytes:
+        """Return up to `size` bytes from `log_offset`: never what is not written, nor beyond the end of its file."""
+        end = min(log_offset + size, self.written, self.segment_end(log_offset))
+        return self._segments.read(log_offset, end - log_offset) if end > log_offset else b""
+
+    def record_at(self, log_offset: int) -> bytes | None:
+        """Return the whole message record at `log_offset`, or None when there is none."""
+        if not self.min_offset <= log_offset < self.written:
+            return None
+        size = int.from_bytes(self.read(log_offset, 4), "big", signed=True)
+        if not 0 < size <= self.segment_size:
+            return None
+        data = self.read(log_offset, size)
+        return data if check_record(data, 0, False) == size else None
+
+    def stored_ms_at(self, log_offset: int) -> int:
+        """Return the store time of the message at `log_offset`, 0 when it can't be read."""
+        head = self.read(log_offset, _HEAD_BYTES)
+        return stored_ms_of(head) if len(head) == _HEAD_BYTES else 0
+
+    def remove_first(self) -> None:
+        """Delete the oldest file. The last one can't be deleted."""
+        if self._segments.first + self.segment_size >= self._segments.end:
+            raise LogCorrupt("the last file of the log is not to be deleted")
+        self._segments.remove_first()
+
+    def modified_ms(self, start: int) -> int:
+        """Time of the last change of the file that starts at `start`."""
+        return self._files.modified_ms(self._segments.path(start))

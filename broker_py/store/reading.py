@@ -1,0 +1,176 @@
+"""Messages of a queue, as pull replies need them (`store/DefaultMessageStore.getMessage`)."""
+
+from collections.abc import Callable
+from enum import IntEnum
+from typing import Final
+
+from broker_py.store.commit_log import CommitLog
+from broker_py.store.config import StoreConfig
+from broker_py.store.consume_queue import BLANK_SIZE, UNIT, ConsumeQueue
+
+_SCAN_UNITS: Final = 800
+"""Units looked at per call, or as many as messages are wanted (16,000 bytes in Java)."""
+_MERGE_BYTES: Final = 4096
+"""Records this close are read in one go; a read costs about what copying 4 KiB does."""
+_MERGED_BYTES: Final = 1 << 20
+
+
+class GetStatus(IntEnum):
+    """What became of a read."""
+
+    FOUND = 0
+    NO_MATCHED_MESSAGE = 1
+    MESSAGE_WAS_REMOVING = 2
+    OFFSET_FOUND_NULL = 3
+    OFFSET_OVERFLOW_BADLY = 4
+    OFFSET_OVERFLOW_ONE = 5
+    OFFSET_TOO_SMALL = 6
+    NO_MATCHED_LOGIC_QUEUE = 7
+    NO_MESSAGE_IN_QUEUE = 8
+
+
+class GetResult:
+    """Stored records in the order of their offsets, in chunks of one or more; `size` is their bytes, `count` how many.
+
+    `next_offset` is where to read next. `lagging` means that what comes next is further behind than memory reaches.
+    """
+
+    __slots__ = ("chunks", "count", "lagging", "max_offset", "min_offset", "next_offset", "size", "status")
+
+    def __init__(self, status: GetStatus, next_offset: int, min_offset: int = 0, max_offset: int = 0) -> None:
+        self.status = status
+        self.next_offset = next_offset
+        self.min_offset = min_offset
+        self.max_offset = max_offset
+        self.chunks: list[bytes | memoryview] = []
+        self.count = 0
+        self.size = 0
+        self.lagging = False
+
+
+class Reader:
+    """Reads by queue offset. `memory_bytes` is the machine's, of which a part counts as holding the log's end."""
+
+    def __init__(self, config: StoreConfig, log: CommitLog, memory_bytes: int) -> None:
+        self._config = config
+        self._log = log
+        self._near_bytes = memory_bytes * config.access_message_in_memory_max_ratio // 100
+
+    def configure(self, config: StoreConfig) -> None:
+        """Follow changed limits from here on."""
+        self._config = config
+
+    def is_near(self, log_offset: int) -> bool:
+        """True when what lies at a log offset is no further from the log's end than memory reaches."""
+        return self._log.written - log_offset <= self._near_bytes
+
+    def get(
+        self,
+        queue: ConsumeQueue,
+        queue_offset: int,
+        max_count: int,
+        max_bytes: int,
+        wanted: Callable[[int], bool] | None,
+    ) -> GetResult:
+        """Return up to `max_count` messages and `max_bytes` from `queue_offset` whose tags code is `wanted`.
+
+        The first one is returned whatever its size. The limits of the configuration apply as well. OSError.
+        """
+        minimum, maximum = queue.min_offset, queue.max_offset
+        if maximum == 0:
+            return GetResult(GetStatus.NO_MESSAGE_IN_QUEUE, 0)
+        if queue_offset < minimum:
+            return GetResult(GetStatus.OFFSET_TOO_SMALL, minimum, minimum, maximum)
+        if queue_offset == maximum:
+            return GetResult(GetStatus.OFFSET_OVERFLOW_ONE, queue_offset, minimum, maximum)
+        if queue_offset > maximum:
+            return GetResult(GetStatus.OFFSET_OVERFLOW_BADLY, maximum, minimum, maximum)
+        result = GetResult(GetStatus.NO_MATCHED_MESSAGE, queue_offset, minimum, maximum)
+        places = self._choose(queue, queue_offset, max_count, max_bytes, wanted, result)
+        if places:
+            result.status = GetStatus.FOUND
+            result.count = len(places)
+            self._read(places, result)
+        elif result.next_offset == queue_offset:
+            result.status = GetStatus.OFFSET_FOUND_NULL
+            result.next_offset = queue.next_file_start(queue_offset)
+        return result
+
+    def _choose(
+        self,
+        queue: ConsumeQueue,
+        queue_offset: int,
+        max_count: int,
+        max_bytes: int,
+        wanted: Callable[[int], bool] | None,
+        result: GetResult,
+    ) -> list[tuple[int, int]]:
+        """Return (log offset, size) of the messages to read, and set where to go on."""
+        places: list[tuple[int, int]] = []
+        scan_end = queue_offset + max(_SCAN_UNITS, max_count)
+        log_min_offset, log_end = self._log.min_offset, self._log.written
+        total = 0
+        while queue_offset < scan_end and queue_offset < result.max_offset:
+            units = queue.units(queue_offset, min(scan_end - queue_offset, max(max_count, 32)))
+            if not units:
+                break
+            for log_offset, size, tags_code in UNIT.iter_unpack(units):
+                if log_offset < log_min_offset or size == BLANK_SIZE:
+                    if not places:
+                        result.status = GetStatus.MESSAGE_WAS_REMOVING
+                elif wanted is None or wanted(tags_code):
+                    if places and self._is_full(places, total + size, max_count, max_bytes, log_end - log_offset):
+                        result.next_offset = queue_offset
+                        result.lagging = log_end - log_offset > self._near_bytes
+                        return places
+                    places.append((log_offset, size))
+                    total += size
+                queue_offset += 1
+        result.next_offset = queue_offset
+        return places
+
+    def _is_full(
+        self, places: list[tuple[int, int]], total: int, max_count: int, max_bytes: int, distance: int
+    ) -> bool:
+        config = self._config
+        count = len(places)
+        if count >= max_count or total > max_bytes:
+            return True
+        if distance <= self._near_bytes:
+            return (
+                total > config.max_transfer_bytes_on_message_in_memory
+                or count >= config.max_transfer_count_on_message_in_memory
+            )
+        return (
+            total > config.max_transfer_bytes_on_message_in_disk
+            or count >= config.max_transfer_count_on_message_in_disk
+        )
+
+    def _read(self, places: list[tuple[int, int]], result: GetResult) -> None:
+        """Read the messages: those that lie close together in one go, neighbours as one chunk."""
+        first = 0
+        while first < len(places):
+            start, size = places[first]
+            end = start + size
+            limit = min(self._log.segment_end(start), start + _MERGED_BYTES)
+            last = first + 1
+            while last < len(places):
+                log_offset, size = places[last]
+                if not end <= log_offset <= end + _MERGE_BYTES or log_offset + size > limit:
+                    break
+                end = log_offset + size
+                last += 1
+            self._slice(self._log.read(start, end - start), start, places[first:last], result)
+            first = last
+
+    def _slice(self, data: bytes, start: int, places: list[tuple[int, int]], result: GetResult) -> None:
+        view = memoryview(data)
+        chunk_start = chunk_end = 0
+        for log_offset, size in places:
+            position = log_offset - start
+            if position != chunk_end:
+                result.chunks.append(view[chunk_start:chunk_end])
+                chunk_start = position
+            chunk_end = position + size
+            result.size += size
+        result.chunks.append(view[chunk_start:chunk_end])

@@ -1,0 +1,523 @@
+"""The store of one broker: a log, its queues, and what keeps them on disk (`store/DefaultMessageStore`).
+
+Everything runs on one thread and never waits, but for the work that `start_flush` and `start_checkpoint` hand out.
+
+    append ─► staged ── commit ─► written ── flush ─► flushed
+                                     └─────── dispatch(bound) ─► dispatched: consumers see it
+"""
+
+import errno
+from collections.abc import Callable
+from typing import Final
+
+from broker_py.errors import LogFull, StoreError
+from broker_py.message.record import Message, MessageIllegal, body_crc, encode_record, record_size
+from broker_py.seams import Clock, FileLock, FileSystem
+from broker_py.store.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
+from broker_py.store.commit_log import CommitLog, LogFlush
+from broker_py.store.config import StoreConfig
+from broker_py.store.consume_queue import ConsumeQueue
+from broker_py.store.directories import make_durable_directory
+from broker_py.store.dispatch import Dispatcher, OnArrival, Placed, is_consumable
+from broker_py.store.handles import Handles
+from broker_py.store.queue_table import ConsumeQueueTable, QueuesSync
+from broker_py.store.reading import GetResult, GetStatus, Reader
+from broker_py.store.recovery import Recovery
+from broker_py.store.retention import Retention
+from broker_py.store.watermark import Watermark
+
+_OPEN_FILES: Final = 256
+_RESUME_BYTES: Final = 64 * 1024
+_DISK_FULL_ERRORS: Final = (errno.ENOSPC, errno.EDQUOT)
+
+
+class CheckpointWork:
+    """Forces log and queues and writes the checkpoint that says so; `run` by any thread.
+
+    `vouched` tells after a failure whether only the checkpoint could not be written, which may be tried again.
+    """
+
+    __slots__ = ("_files", "_path", "_sync", "checkpoint", "flush", "vouched")
+
+    def __init__(self, files: FileSystem, path: str, flush: LogFlush, sync: QueuesSync, checkpoint: Checkpoint) -> None:
+        self._files = files
+        self._path = path
+        self._sync = sync
+        self.flush = flush
+        self.checkpoint = checkpoint
+        self.vouched = False
+
+    def run(self) -> None:
+        """Write the checkpoint last: it vouches for the others. OSError."""
+        self.flush.run()
+        self._sync.run()
+        self.vouched = True
+        write_checkpoint(self._files, self._path, self.checkpoint)
+
+
+class Store:
+    """Messages by log offset and by (topic, queue id, queue offset).
+
+    `written`, `flushed` and `dispatched` are watermarks of the log. `store_host` is this broker's packed address,
+    `memory_bytes` the machine's memory, `process_id` goes into the abort file.
+    """
+
+    def __init__(
+        self,
+        config: StoreConfig,
+        files: FileSystem,
+        clock: Clock,
+        store_host: bytes,
+        *,
+        memory_bytes: int = 4 << 30,
+        process_id: int = 0,
+    ) -> None:
+        self.config = config
+        self._files = files
+        self._clock = clock
+        self._store_host = store_host
+        self._process_id = process_id
+        self._handles = Handles(files, _OPEN_FILES)
+        self.log = CommitLog(files, self._handles, config.commit_log_directory, config.mapped_file_size_commit_log)
+        self._queues = ConsumeQueueTable(
+            files, self._handles, config.consume_queue_directory, config.consume_queue_file_bytes
+        )
+        self._dispatcher = Dispatcher(self.log, self._queues)
+        self._retention = Retention(config, files, self.log)
+        self._reader = Reader(config, self.log, memory_bytes)
+        self._lock: FileLock | None = None
+        self._staged: list[Placed] = []
+        self._written_ms = 0
+        self._flushed_ms = 0
+        self._checkpoint = Checkpoint()
+        self._writable = False
+        self._write_fault: str | None = "the store is not open"
+        self._write_fault_is_full = False
+        self._flush_fault: str | None = None
+        self._queue_fault: str | None = None
+        self.written = Watermark()
+        self.flushed = Watermark()
+
+    # Opening and closing
+
+    def load(self) -> None:
+        """Take the lock, recover, and be ready. StoreError (another process, wrong files), LogCorrupt, OSError."""
+        config = self.config
+        for path in (config.lock_path, config.abort_path, config.checkpoint_path):
+            make_durable_directory(self._files, path.rpartition("/")[0])
+        try:
+            self._lock = self._files.lock(config.lock_path)
+        except OSError as error:
+            raise StoreError(f"{config.lock_path} is locked by another process: {error}") from error
+        after_crash = self._files.exists(config.abort_path)
+        try:
+            if not after_crash:
+                self._write_abort()
+            self._recover(after_crash)
+        except BaseException:
+            self._handles.close()
+            if not after_crash:
+                self._remove_abort()
+            self._lock.release()
+            self._lock = None
+            raise
+
+    def _recover(self, after_crash: bool) -> None:
+        config = self.config
+        self._checkpoint = read_checkpoint(self._files, config.checkpoint_path)
+        recovery = Recovery(
+            self.log,
+            self._queues,
+            self._dispatcher,
+            after_crash=after_crash,
+            check_crc=config.check_crc_on_recover,
+        )
+        recovery.run(self._checkpoint)
+        self._written_ms = self._flushed_ms = max(self._dispatcher.stored_ms, self._checkpoint.flushed_ms)
+        self.written.advance(self.log.written)
+        self.flush_log()
+        self._write_fault = None
+        self._retention.check_disks()
+        self._judge()
+
+    def _write_abort(self) -> None:
+        file = self._files.open(self.config.abort_path, create=True)
+        try:
+            file.pwrite(str(self._process_id).encode(), 0)
+            file.fdatasync()
+        finally:
+            file.close()
+        self._files.sync_dir(self.config.abort_path.rpartition("/")[0])
+
+    def _remove_abort(self) -> None:
+        self._files.remove(self.config.abort_path)
+        self._files.sync_dir(self.config.abort_path.rpartition("/")[0])
+
+    def close(self) -> None:
+        """Write and force everything, and let go. With a fault, the next start recovers as after a crash."""
+        if self._lock is None:
+            return
+        try:
+            if self._flush_fault is None:
+                self._settle()
+        finally:
+            self._write_fault = "the store is closed"
+            self._judge()
+            self._handles.close()
+            self._lock.release()
+            self._lock = None
+
+    def _settle(self) -> None:
+        self.commit()
+        self.flush_log()
+        self.dispatch(self.log.written)
+        self.checkpoint()
+        if self.fault is None and self.dispatched.value == self.log.written:
+            self._remove_abort()
+
+    # Writing
+
+    @property
+    def fault(self) -> str | None:
+        """Why writes are refused, or None when they are not."""
+        return self._flush_fault or self._write_fault or self._queue_fault or self._retention.disk_full
+
+    def _judge(self) -> None:
+        self._writable = self.fault is None
+
+    def _require_writable(self) -> None:
+        self._require_intact()
+        if self._queue_fault is not None:
+            raise StoreError(self._queue_fault)
+        if self._retention.disk_full is not None:
+            raise LogFull(self._retention.disk_full)
+
+    def _require_intact(self) -> None:
+        """Repair what a failed write left, if that is all; LogFull or StoreError when the log stays unwritable."""
+        if self._flush_fault is None and self.log.unclean:
+            self._repair()
+        fault = self._flush_fault or self._write_fault
+        if fault is not None:
+            raise LogFull(fault) if self._flush_fault is None and self._write_fault_is_full else StoreError(fault)
+
+    def _repair(self) -> None:
+        """Make what the failed write left zeros, durably."""
+        try:
+            self.log.cut(self.log.written)
+        except OSError as error:
+            self._failed_write(error)
+            return
+        self.flush_log()
+        self._write_fault = None
+        self._judge()
+
+    def _failed_write(self, error: OSError) -> None:
+        self._write_fault_is_full = error.errno in _DISK_FULL_ERRORS
+        what = "the disk is full" if self._write_fault_is_full else "the disk can't be written"
+        self._write_fault = f"{what}: {error}"
+        self._judge()
+
+    def append(self, message: Message) -> Placed:
+        """Give a message its place; `commit` writes it. MessageIllegal, LogFull, StoreError."""
+        if not self._writable:
+            self._require_writable()
+        size = self._checked_size(message)
+        return self._append(message, size)
+
+    def append_batch(self, messages: list[Message]) -> list[Placed]:
+        """Give messages their places, back to back in one file. MessageIllegal, LogFull, StoreError."""
+        if not self._writable:
+            self._require_writable()
+        sizes = [self._checked_size(message) for message in messages]
+        total = sum(sizes)
+        if total + 8 > self.log.segment_size:
+            raise MessageIllegal(f"a batch of {total} bytes does not fit in a file of {self.log.segment_size}")
+        start = self.log.end
+        if messages:
+            self.log.place(total)
+        placed = [self._append(message, size) for message, size in zip(messages, sizes, strict=True)]
+        if placed:
+            placed[0].start = start
+        return placed
+
+    def _checked_size(self, message: Message) -> int:
+        body_size = len(message.body)
+        if body_size > self.config.max_message_size:
+            raise MessageIllegal(
+                f"the body has {body_size} bytes, more than maxMessageSize {self.config.max_message_size}"
+            )
+        size = record_size(message, self._store_host)
+        if size + 8 > self.log.segment_size:
+            raise MessageIllegal(f"a message of {size} bytes does not fit in a file of {self.log.segment_size}")
+        return size
+
+    def _append(self, message: Message, size: int) -> Placed:
+        log = self.log
+        queue = None
+        queue_offset = 0
+        if is_consumable(message.sys_flag):
+            queue = self._queues.make(message.topic, message.queue_id)
+            queue_offset = queue.next_offset
+            queue.next_offset = queue_offset + 1
+        start = log.end
+        log_offset = log.place(size)
+        stored_ms = self._clock.now_ms()
+        log.stage(encode_record(message, body_crc(message.body), queue_offset, log_offset, stored_ms, self._store_host))
+        placed = Placed(queue, start, log_offset, size, queue_offset, message.tags_code, stored_ms)
+        self._staged.append(placed)
+        return placed
+
+    def append_raw(self, log_offset: int, data: bytes) -> None:
+        """Take bytes of a master's log; `commit` writes them. StoreError when they do not continue this log.
+
+        A replica goes on while its disk is getting full: it can't refuse what its master took.
+        """
+        if self._flush_fault is not None or self._write_fault is not None:
+            self._require_intact()
+        was_empty = self.log.empty
+        self.log.stage_raw(log_offset, data)
+        if was_empty:
+            self._dispatcher.start_at(log_offset)
+
+    def commit(self) -> None:
+        """Write what is staged. LogFull or StoreError: nothing since the last commit was appended."""
+        try:
+            self.log.commit()
+        except OSError as error:
+            for placed in reversed(self._staged):
+                if placed.queue is not None:
+                    placed.queue.next_offset = placed.queue_offset
+            self._staged.clear()
+            self._failed_write(error)
+            failure = LogFull if self._write_fault_is_full else StoreError
+            raise failure(self._write_fault or "") from error
+        if self._staged:
+            self._dispatcher.expect(self._staged)
+            self._written_ms = self._staged[-1].stored_ms
+            self._staged.clear()
+        self.written.advance(self.log.written)
+
+    # Forcing
+
+    def start_flush(self) -> LogFlush:
+        """Return the work that makes all that is written durable: `run` it anywhere, then `finish_flush`."""
+        return self.log.start_flush(self._written_ms)
+
+    def finish_flush(self, flush: LogFlush, error: BaseException | None) -> None:
+        """Take the work back. A failure is final: pages that were not forced are lost, and no retry would say so."""
+        self.log.finish_flush(flush, forced=error is None)
+        if error is not None:
+            self._flush_fault = f"the log could not be forced to disk, restart the broker: {error}"
+            self._judge()
+        elif self._flush_fault is None:
+            self._flushed_ms = max(self._flushed_ms, flush.stored_ms)
+            self.flushed.advance(flush.target)
+
+    def flush_log(self) -> None:
+        """Force the log here and now. StoreError."""
+        flush = self.start_flush()
+        try:
+            flush.run()
+        except OSError as error:
+            self.finish_flush(flush, error)
+            raise StoreError(self._flush_fault or "") from error
+        self.finish_flush(flush, None)
+
+    def write_out(self) -> None:
+        """Write consume queues to their files; do it every second or so. A failure is kept as a fault and retried."""
+        try:
+            self._queues.write_out()
+            self._queue_fault = None
+        except OSError as error:
+            self._queue_fault = f"the consume queues can't be written: {error}"
+        self._judge()
+
+    def start_checkpoint(self) -> CheckpointWork:
+        """Return the work that makes log and queues durable and says so in the checkpoint. StoreError."""
+        self.write_out()
+        if self._queue_fault is not None:
+            raise StoreError(self._queue_fault)
+        flush = self.start_flush()
+        checkpoint = Checkpoint(
+            flush.stored_ms,
+            self._dispatcher.stored_ms,
+            self._checkpoint.index_ms,
+            self._checkpoint.master_flushed_offset,
+            self.dispatched.value,
+        )
+        sync = self._queues.start_sync()
+        return CheckpointWork(self._files, self.config.checkpoint_path, flush, sync, checkpoint)
+
+    def finish_checkpoint(self, work: CheckpointWork, error: BaseException | None) -> None:
+        """Take the work back. As with a flush, a failure is final, unless the checkpoint alone could not be written."""
+        self.finish_flush(work.flush, None if work.vouched else error)
+        if error is None:
+            self._checkpoint = work.checkpoint
+
+    def checkpoint(self) -> None:
+        """Make log and queues durable here and now. StoreError."""
+        work = self.start_checkpoint()
+        try:
+            work.run()
+        except OSError as error:
+            self.finish_checkpoint(work, error)
+            raise StoreError(f"the checkpoint failed: {error}") from error
+        self.finish_checkpoint(work, None)
+
+    @property
+    def bytes_since_checkpoint(self) -> int:
+        """How much log a start after a crash would have to go through."""
+        return self.log.written - (self._checkpoint.durable_offset or self.log.min_offset)
+
+    # Consuming
+
+    @property
+    def dispatched(self) -> Watermark:
+        """How far consumers see."""
+        return self._dispatcher.dispatched
+
+    def on_arrival(self, callback: OnArrival | None) -> None:
+        """Call `callback(topic, queue id, next queue offset, tags code, stored ms)` for each dispatched message."""
+        self._dispatcher.on_arrival = callback
+
+    def dispatch(self, bound: int) -> None:
+        """Let consumers see every message that ends at or before log offset `bound`. LogCorrupt."""
+        self._dispatcher.dispatch(min(bound, self.log.written))
+
+    def get(
+        self,
+        topic: str,
+        queue_id: int,
+        queue_offset: int,
+        max_count: int,
+        max_bytes: int,
+        wanted: Callable[[int], bool] | None = None,
+    ) -> GetResult:
+        """Return messages from `queue_offset` on; see `Reader.get`. StoreError when they can't be read."""
+        queue = self._queues.get(topic, queue_id)
+        if queue is None:
+            return GetResult(GetStatus.NO_MATCHED_LOGIC_QUEUE, 0)
+        try:
+            return self._reader.get(queue, queue_offset, max_count, max_bytes, wanted)
+        except OSError as error:
+            raise StoreError(f"{topic} queue {queue_id} can't be read at {queue_offset}: {error}") from error
+
+    def record(self, log_offset: int) -> bytes | None:
+        """Return the stored message at `log_offset`, or None when none begins there. OSError."""
+        return self.log.record_at(log_offset)
+
+    def next_queue_offset(self, topic: str, queue_id: int) -> int:
+        """The queue offset that the next append gets."""
+        queue = self._queues.get(topic, queue_id)
+        return queue.next_offset if queue is not None else 0
+
+    def max_offset(self, topic: str, queue_id: int) -> int:
+        """One more than the last queue offset that consumers see."""
+        queue = self._queues.get(topic, queue_id)
+        return queue.max_offset if queue is not None else 0
+
+    def min_offset(self, topic: str, queue_id: int) -> int:
+        """The first queue offset that is still there."""
+        queue = self._queues.get(topic, queue_id)
+        return queue.min_offset if queue is not None else 0
+
+    def offset_by_time(self, topic: str, queue_id: int, ms: int) -> int:
+        """Return the queue offset of the message stored nearest to `ms`, the earlier one of two; 0 without any."""
+        queue = self._queues.get(topic, queue_id)
+        if queue is None or queue.max_offset == queue.min_offset:
+            return queue.min_offset if queue is not None else 0
+        after = queue.search(lambda log_offset, _: self.log.stored_ms_at(log_offset) < ms)
+        if after == queue.max_offset:
+            return after - 1
+        if after == queue.min_offset:
+            return after
+        gap_after = self._stored_ms(queue, after) - ms
+        gap_before = ms - self._stored_ms(queue, after - 1)
+        return after if gap_after < gap_before else after - 1
+
+    def _stored_ms(self, queue: ConsumeQueue, queue_offset: int) -> int:
+        unit = queue.unit(queue_offset)
+        return self.log.stored_ms_at(unit[0]) if unit is not None else 0
+
+    def stored_ms(self, topic: str, queue_id: int, queue_offset: int) -> int:
+        """Return the store time of one message of a queue, 0 when it is not there."""
+        queue = self._queues.get(topic, queue_id)
+        return self._stored_ms(queue, queue_offset) if queue is not None else 0
+
+    def earliest_stored_ms(self) -> int:
+        """Return the store time of the oldest message, 0 without any."""
+        return self.log.stored_ms_at(self.log.min_offset)
+
+    # Keeping house
+
+    def topics(self) -> list[str]:
+        """Names of the topics that have queues here."""
+        return self._queues.topics()
+
+    def queues_of(self, topic: str) -> list[int]:
+        """Ids of the queues that a topic has here."""
+        return [queue.queue_id for queue in self._queues.queues_of(topic)]
+
+    def delete_topic(self, topic: str) -> None:
+        """Delete a topic's queues; its messages leave with their log files. StoreError."""
+        try:
+            self._queues.delete_topic(topic)
+        except OSError as error:
+            raise StoreError(f"the queues of {topic} can't be deleted: {error}") from error
+
+    def clean(self, now_ms: int) -> int:
+        """Delete a log file that is due, with the queue files that end before it; return ms until the next call."""
+        log_min_offset = self.log.min_offset
+        try:
+            delay = self._retention.step(now_ms, self.dispatched.value)
+            if self.log.min_offset != log_min_offset:
+                self.remove_expired_units()
+        except OSError as error:
+            raise StoreError(f"old files can't be deleted: {error}") from error
+        finally:
+            self._judge()
+        return delay
+
+    def remove_expired_units(self) -> None:
+        """Let the queues begin where the log does, and delete their files that end before it. OSError."""
+        for queue in self._queues:
+            queue.correct_min(self.log.min_offset)
+            queue.remove_expired()
+
+    def delete_soon(self, runs: int = 20) -> None:
+        """Have expired files deleted in the next runs of `clean`, whatever the hour."""
+        self._retention.delete_soon(runs)
+
+    @property
+    def log_disk_percent(self) -> int:
+        """How full the log's disk was at the last `clean`."""
+        return self._retention.log_disk_percent
+
+    @property
+    def queue_disk_percent(self) -> int:
+        """How full the queues' disk was at the last `clean`."""
+        return self._retention.queue_disk_percent
+
+    def resume_offset(self) -> int:
+        """Return where the newest message begins if that is near the log's end, else the end: see replication."""
+        last = self._dispatcher.last_record
+        return last if last is not None and self.log.written - last <= _RESUME_BYTES else self.log.written
+
+    def unit(self, topic: str, queue_id: int, queue_offset: int) -> tuple[int, int, int] | None:
+        """Return (log offset, size, tags code) of a message, None when the queue doesn't have it."""
+        queue = self._queues.get(topic, queue_id)
+        return queue.unit(queue_offset) if queue is not None else None
+
+    def is_near(self, log_offset: int) -> bool:
+        """True when what lies at a log offset is likely in memory: no further from the end than memory reaches."""
+        return self._reader.is_near(log_offset)
+
+    def disk_usage(self) -> tuple[int, int]:
+        """(used, free) bytes of the log's file system. OSError."""
+        return self._files.usage(self.config.commit_log_directory)
+
+    def configure(self, config: StoreConfig) -> None:
+        """Follow changed properties from here on; those that need a restart are the caller's to refuse."""
+        self.config = config
+        self._retention.config = config
+        self._reader.configure(config)

@@ -1,0 +1,1 @@
+"""Typed headers by who serves them: `nameserver`, `send`, `pull`, `offsets`, `clients`, `admin`."""

@@ -1,0 +1,77 @@
+"""Headers of the requests that tools send to a broker (remoting protocol/header/*)."""
+
+from dataclasses import dataclass
+
+from broker_py.wire.header import Int32, Int64
+
+
+@dataclass(kw_only=True)
+class CreateTopicRequest:
+    """Make or change a topic: request 17."""
+
+    topic: str
+    default_topic: str
+    read_queue_nums: Int32
+    write_queue_nums: Int32
+    perm: Int32
+    topic_filter_type: str
+    topic_sys_flag: Int32 = 0
+    order: bool = False
+    attributes: str | None = None
+    force: bool = False
+
+
+@dataclass(kw_only=True)
+class TopicRequest:
+    """A topic: requests 202, 215, 300, 351 and others."""
+
+    topic: str
+
+
+@dataclass(kw_only=True)
+class GroupRequest:
+    """A consumer group by the name `group`: requests 343, 352."""
+
+    group: str
+
+
+@dataclass(kw_only=True)
+class DeleteGroupRequest:
+    """Remove a consumer group: request 207."""
+
+    group_name: str
+    clean_offset: bool = False
+
+
+@dataclass(kw_only=True)
+class ConsumeStatsRequest:
+    """How far a group is, per queue: request 208."""
+
+    consumer_group: str
+    topic: str | None = None
+
+
+@dataclass(kw_only=True)
+class BrokerConsumeStatsRequest:
+    """How far all groups are: request 317."""
+
+    is_order: bool
+
+
+@dataclass(kw_only=True)
+class TopicGroupRequest:
+    """A topic as a group sees it: requests 303 and 345."""
+
+    group: str
+    topic: str | None = None
+
+
+@dataclass(kw_only=True)
+class QueryConsumeQueueRequest:
+    """Raw units of a consume queue: request 321."""
+
+    topic: str
+    queue_id: Int32
+    index: Int64
+    count: Int32
+    consumer_group: str | None = None
