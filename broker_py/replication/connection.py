@@ -3,7 +3,7 @@
 import asyncio
 from typing import Final, cast
 
-from broker_py.errors import BrokerPyError, Unreachable
+from broker_py.errors import BrokerPyError, StoreError, Unreachable
 from broker_py.replication.config import ReplicationConfig
 from broker_py.replication.liveness import Liveness
 from broker_py.replication.rate import RateMeter
@@ -16,7 +16,7 @@ _SHORTEST_TIMER: Final = 0.001  # seconds; a timer that fires a little early mus
 class PeerConnection(asyncio.Protocol):
     """A TCP connection to the other side. Subclasses fill in `opened`, `receive`, `heartbeat`, `writable` and `lost`.
 
-    An error raised in `opened` or `receive` ends the connection with that error as its reason.
+    A BrokerPyError, or an OSError of the log, raised in `opened` or `receive` ends the connection and is its reason.
     """
 
     def __init__(self, config: ReplicationConfig, clock: Clock) -> None:
@@ -60,9 +60,10 @@ class PeerConnection(asyncio.Protocol):
             if self._transport is not None:
                 self._transport.close()
 
-    def abort(self, error: BrokerPyError) -> None:
-        """End the connection now."""
-        self.ended = self.ended or error
+    def abort(self, error: BrokerPyError | OSError) -> None:
+        """End the connection now. An OSError is one of the log's: those of the socket go to `connection_lost`."""
+        if self.ended is None:
+            self.ended = StoreError(f"the log can't be used: {error}") if isinstance(error, OSError) else error
         if self._transport is not None:
             self._transport.abort()
 
@@ -84,7 +85,7 @@ class PeerConnection(asyncio.Protocol):
         self._arm(now)
         try:
             self.opened()
-        except BrokerPyError as error:
+        except (BrokerPyError, OSError) as error:
             self.abort(error)
 
     def data_received(self, data: bytes) -> None:
@@ -94,7 +95,7 @@ class PeerConnection(asyncio.Protocol):
         self._liveness.heard(self._clock.monotonic())
         try:
             self.receive(data)
-        except BrokerPyError as error:
+        except (BrokerPyError, OSError) as error:
             self.abort(error)
 
     def pause_writing(self) -> None:

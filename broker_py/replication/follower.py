@@ -51,8 +51,8 @@ class Follower:
     def take(self, frames: list[Frame]) -> None:
         """Compare and append the data of `frames`, then move `position`.
 
-        ProtocolError when a frame isn't the one that has to come next, LogsDiverge when the tails differ, StoreError
-        from the log. What was appended before an error stays.
+        ProtocolError when a frame isn't the one that has to come next, LogsDiverge when the tails differ, StoreError or
+        OSError from the log. What was appended before an error stays.
         """
         self._run_end = self.position
         for frame in frames:

@@ -4,7 +4,10 @@ from typing import Protocol
 
 
 class ReplicaLog(Protocol):
-    """A commit log as a row of bytes, cut into segments (files) of one size. Its methods may raise StoreError."""
+    """A commit log as a row of bytes, cut into segments (files) of one size.
+
+    Its methods may raise StoreError or OSError.
+    """
 
     @property
     def min_offset(self) -> int:

@@ -8,6 +8,7 @@ from enum import Enum
 from typing import Final
 
 from broker_py.errors import BrokerPyError, Unreachable
+from broker_py.model.address import split_address
 from broker_py.replication.backoff import Backoff
 from broker_py.replication.config import ReplicationConfig
 from broker_py.replication.follower import LogsDiverge
@@ -133,7 +134,7 @@ class ReplicationSink:
         """Follow over one connection; return what ended it."""
         connection = MasterConnection(self._log, self._config, self._on_append, self._clock)
         try:
-            host, port = _split_address(master)
+            host, port = split_address(master)
             dialling = asyncio.get_running_loop().create_connection(lambda: connection, host, port)
             await asyncio.wait_for(dialling, _CONNECT_SECONDS)
             self._connection = connection
@@ -161,11 +162,3 @@ class ReplicationSink:
         else:
             _logger.warning("master %s can't be followed: %s; trying again in %.1f s", master, reason, delay)
         self._last_error = self._told = reason
-
-
-def _split_address(address: str) -> tuple[str, int]:
-    """Return host and port of `host:port` or `[v6]:port`; Unreachable when it is neither."""
-    host, _, port = address.rpartition(":")
-    if not host or not port.isdecimal() or not 0 < int(port) < 65536:
-        raise Unreachable(f"{address!r} is no host:port")
-    return host.strip("[]"), int(port)

@@ -52,7 +52,7 @@ class SlaveConnection(PeerConnection):
         try:
             end = self._log.end
             chunks = self._frames(end)
-        except BrokerPyError as error:
+        except (BrokerPyError, OSError) as error:
             self.abort(error)
             return False
         if chunks:
