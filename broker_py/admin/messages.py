@@ -12,7 +12,7 @@ from broker_py.model.message_queue import MessageQueue
 
 @dataclass(frozen=True, kw_only=True)
 class Selection:
-    """Which messages of a topic: of all queues or one, from a queue offset, stored within two times; at most `count`."""
+    """Which messages of a topic, at most `count`: of all queues or one, from an offset on, stored within two times."""
 
     topic: str
     broker_name: str | None = None

@@ -3,15 +3,14 @@
 from dataclasses import dataclass, replace
 from typing import Final
 
-from broker_py.admin.targets import Outcome, at_each, cluster_brokers, cluster_masters, lowest_addresses
+from broker_py.admin.targets import NotKnown, Outcome, at_each, cluster_brokers, cluster_masters, lowest_addresses
 from broker_py.client.brokers import QueueStatus
 from broker_py.client.client import Client
-from broker_py.errors import BrokerPyError, RequestFailed
+from broker_py.errors import BrokerPyError
 from broker_py.model.route import TopicRoute
 from broker_py.model.topic import DLQ_PREFIX, RETRY_PREFIX, TopicConfig
 
 ORDER_NAMESPACE: Final = "ORDER_TOPIC_CONFIG"
-_TOPIC_NOT_EXIST: Final = 17
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,7 +103,7 @@ async def _broker_name(client: Client, address: str) -> str:
     for broker in await cluster_brokers(client):
         if broker.address == address:
             return broker.broker_name
-    raise RequestFailed(_TOPIC_NOT_EXIST, f"no name server knows the broker {address}, so the topic has no order yet")
+    raise NotKnown(f"no name server knows the broker {address}, so the topic was made but has no order configuration")
 
 
 async def _set_order(client: Client, config: TopicConfig, broker_names: list[str], keep_others: bool) -> None:

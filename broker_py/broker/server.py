@@ -22,6 +22,7 @@ from broker_py.broker.handlers.groups import GroupHandler
 from broker_py.broker.handlers.offsets import OffsetHandler
 from broker_py.broker.handlers.progress import ProgressHandler
 from broker_py.broker.handlers.pull import PullHandler
+from broker_py.broker.handlers.query import QueryHandler
 from broker_py.broker.handlers.relays import RelayHandler
 from broker_py.broker.handlers.send import SendHandler
 from broker_py.broker.handlers.topics import TopicHandler
@@ -184,6 +185,7 @@ class Broker:
         self._topic_handler.register(router)
         GroupHandler(config, self.topics, self.groups, self.offsets).register(router)
         ProgressHandler(config, self.store, self.topics, self.groups, self.offsets, self.consumers).register(router)
+        QueryHandler(self.store, self.topics).register(router)
         RelayHandler(config, self.store, self.topics, self.offsets, self.consumers).register(router)
         self._broker_handler.register(router)
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from broker_py.client.replies import object_of
-from broker_py.errors import ProtocolError
+from broker_py.errors import ConfigError, ProtocolError
 from broker_py.model.fields import dict_of, int_of, list_of, text_of
 from broker_py.model.java_properties import format_property, parse_properties
 from broker_py.model.message_queue import MessageQueue
@@ -106,10 +106,10 @@ class Brokers:
         """Return a broker's properties."""
         reply = await self._ask(address, RequestCode.GET_BROKER_CONFIG)
         try:
-            text = reply.body.decode()
-        except UnicodeDecodeError:
-            raise ProtocolError(f"the properties of {address} are not UTF-8") from None
-        return {each.name: each.value for each in parse_properties(text, address)}
+            properties = parse_properties(reply.body.decode())
+        except (UnicodeDecodeError, ConfigError) as error:
+            raise ProtocolError(f"the properties of {address} can't be read: {error}") from None
+        return {each.name: each.value for each in properties}
 
     async def update_config(self, address: str, changes: dict[str, str]) -> None:
         """Change a broker's properties while it runs."""

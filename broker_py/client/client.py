@@ -1,11 +1,9 @@
 """What a client process has, wired together."""
 
-import socket
 from collections.abc import Callable
 from dataclasses import dataclass
 from random import randrange
 from types import TracebackType
-from typing import Final
 
 from broker_py.client.brokers import Brokers
 from broker_py.client.group_consumer import GroupConsumer
@@ -15,13 +13,10 @@ from broker_py.client.producer import Producer
 from broker_py.client.queue_reader import QueueReader
 from broker_py.client.routes import Routes
 from broker_py.message.ids import UniqueIds
-from broker_py.model.address import split_address
 from broker_py.model.subscription import ALL_TAGS
 from broker_py.remoting.client import RemotingClient
 from broker_py.remoting.router import Router
 from broker_py.seams import Clock
-
-LOOPBACK: Final = "127.0.0.1"
 
 
 @dataclass(frozen=True)
@@ -86,17 +81,3 @@ class Client:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self.close()
-
-
-def own_ip_towards(addresses: tuple[str, ...]) -> str:
-    """Return the address by which this host would speak to the first of `addresses`; loopback when it has no way."""
-    if not addresses:
-        return LOOPBACK
-    host, port = split_address(addresses[0])
-    try:
-        family, kind, _, _, target = socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM)[0]
-        with socket.socket(family, kind) as probe:
-            probe.connect(target)  # sends nothing: a datagram socket only looks up its route
-            return str(probe.getsockname()[0]).partition("%")[0]
-    except OSError:
-        return LOOPBACK

@@ -44,7 +44,7 @@ class GroupConsumer:
 
     `on_message` gets each message once it is the queue's next; when it returns, the message counts as consumed. It
     may call `stop`, after which it gets no more. `router` is that of `remoting`: brokers tell there of changes in
-    the group. `retry_seconds` is the pause after a failure.
+    the group. `retry_seconds` is the pause after a failure and may be set before `run`.
     """
 
     def __init__(
@@ -60,7 +60,6 @@ class GroupConsumer:
         on_message: Callable[[ReceivedMessage], None],
         expression: str = ALL_TAGS,
         sub_version: int = 0,
-        retry_seconds: float = RETRY_SECONDS,
     ) -> None:
         self._remoting = remoting
         self._routes = routes
@@ -68,7 +67,7 @@ class GroupConsumer:
         self._client_id = client_id
         self._group = group
         self._on_message = on_message
-        self._retry_seconds = retry_seconds
+        self.retry_seconds = RETRY_SECONDS
         self._expressions = {topic: expression, retry_topic(group): ALL_TAGS}
         self._heartbeat = _heartbeat(client_id, group, self._expressions, sub_version)
         self._topic = topic
@@ -98,7 +97,7 @@ class GroupConsumer:
         try:
             while not self._stopping:
                 self._wake.clear()
-                pause = REBALANCE_SECONDS if await self._take_part() else self._retry_seconds
+                pause = REBALANCE_SECONDS if await self._take_part() else self.retry_seconds
                 await self._pause(pause)
         finally:
             await self._leave()
@@ -161,14 +160,20 @@ class GroupConsumer:
         expect_success(await self._remoting.request(address, request, TIMEOUT_SECONDS))
 
     async def _members(self, route: TopicRoute) -> list[str]:
-        """Return the client ids of the group, from the first broker that tells them."""
+        """Return the client ids of the group, from the first broker that knows this member too.
+
+        By the list of one that did not hear our heartbeat we would give up all queues.
+        """
         failure: BrokerPyError = Unreachable("the route names no broker")
         header = encode_header(ConsumerGroupRequest(consumer_group=self._group))
         for address in all_addresses(route):
             request = Command(RequestCode.GET_CONSUMER_LIST_BY_GROUP, header)
             try:
                 fields = object_of(await self._remoting.request(address, request, TIMEOUT_SECONDS))
-                return [str(member) for member in list_of(fields, "consumerIdList")]
+                members = [str(member) for member in list_of(fields, "consumerIdList")]
+                if self._client_id in members:
+                    return members
+                failure = Unreachable(f"{address} has not heard the heartbeat of {self._client_id}")
             except BrokerPyError as error:
                 failure = error
         raise failure
@@ -223,7 +228,7 @@ class GroupConsumer:
             except BrokerPyError as error:
                 log.warning("group %s can't pull %s: %s", self._group, queue, error)
                 broker_id = await self._another_broker(queue, broker_id)
-                await asyncio.sleep(self._retry_seconds)
+                await asyncio.sleep(self.retry_seconds)
 
     async def _pull(self, queue: MessageQueue, broker_id: int) -> int:
         """Pull once and hand the messages over; return the broker id to pull from next."""
@@ -238,7 +243,7 @@ class GroupConsumer:
             group=self._group,
             expression=self._expressions[queue.topic],
             suspend_ms=SUSPEND_MS,
-            commit_offset=position,
+            commit_offset=position or None,
             broker_id=broker_id,
         )
         for message in result.messages:

@@ -43,7 +43,7 @@ _LONG: Final = Struct(">q")
 _SECTOR: Final = 512
 
 
-class MessageIllegal(BrokerPyError):  # noqa: N818 -- RocketMQ's word for it
+class MessageIllegal(BrokerPyError):
     """The message can't be stored as it is: too long, or not well-formed."""
 
 

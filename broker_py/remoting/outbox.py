@@ -28,10 +28,12 @@ class Outbox:
 
     def end_batch(self) -> None:
         """Commit what the batch did and write what it answered."""
-        if self._before_write is not None:
-            self._before_write()
-        self._in_batch = False
-        self._write()
+        try:
+            if self._before_write is not None:
+                self._before_write()
+        finally:
+            self._in_batch = False
+            self._write()
 
     def add(self, connection: "Connection") -> None:
         """Note that `connection` has something to write."""

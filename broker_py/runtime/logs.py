@@ -26,7 +26,9 @@ class LineFormatter(logging.Formatter):
         """Return the line, and behind it the trace of an exception."""
         moment = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(record.created))
         milliseconds = int(record.msecs)
-        line = f"{moment}.{milliseconds:03d} {_level(record):<5} {_speaker(record.name)}: {record.getMessage()}"
+        # What peers sent may be part of a message; it must not look like another line.
+        message = record.getMessage().replace("\n", "\\n").replace("\r", "\\r")
+        line = f"{moment}.{milliseconds:03d} {_level(record):<5} {_speaker(record.name)}: {message}"
         if record.exc_info:
             line += "\n" + self.formatException(record.exc_info)
         return line

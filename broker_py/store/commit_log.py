@@ -4,6 +4,7 @@ A record never crosses a file: what is left is closed by a blank record, so at l
 record. Appends are staged in memory and written together by `commit`; offsets count staged bytes.
 """
 
+import errno
 from typing import Final
 
 from broker_py.errors import LogCorrupt, StoreError
@@ -22,15 +23,18 @@ class LogFlush:
     `target` is what will be durable; `stored_ms` the store time of the newest message in it, for the checkpoint.
     """
 
-    __slots__ = ("_handles", "stored_ms", "target")
+    __slots__ = ("_fault", "_handles", "stored_ms", "target")
 
-    def __init__(self, handles: list[File], target: int, stored_ms: int) -> None:
+    def __init__(self, handles: list[File], target: int, stored_ms: int, fault: str | None) -> None:
         self._handles = handles
+        self._fault = fault
         self.target = target
         self.stored_ms = stored_ms
 
     def run(self) -> None:
-        """Force every file that holds something not yet known to be durable. OSError."""
+        """Force every file that holds something not yet known to be durable. OSError, also when it failed before."""
+        if self._fault is not None:
+            raise OSError(errno.EIO, self._fault)
         for handle in self._handles:
             handle.fdatasync()
 
@@ -117,6 +121,8 @@ class CommitLog:
 
     def commit(self) -> None:
         """Write what is staged. On OSError nothing of it counts, and nothing more is written before `cut`."""
+        if not self._runs:
+            return
         assert not self._unclean, "what a failed write left must be cut off first"
         try:
             for start, pieces in self._runs:
@@ -166,15 +172,15 @@ class CommitLog:
         self.written = self.end = log_offset
         self._unclean = False
 
-    def start_flush(self, stored_ms: int) -> LogFlush:
-        """Return the work that makes everything written so far durable.
+    def start_flush(self, stored_ms: int, fault: str | None = None) -> LogFlush:
+        """Return the work that makes everything written so far durable, or fails with the `fault` of an earlier one.
 
         It forces all that is not known to be durable, also what an unfinished earlier flush forces: this one may end
         first.
         """
         self._flushes += 1
         handles = [self._handles.hold(self._segments.path(start)) for start in self._unforced]
-        return LogFlush(handles, self.written, stored_ms)
+        return LogFlush(handles, self.written, stored_ms, fault)
 
     def finish_flush(self, flush: LogFlush, *, forced: bool) -> None:
         """Let go of the files that are full and durable, but not while another thread may still force them."""

@@ -153,6 +153,11 @@ class ConsumeQueue:
         self.max_offset = queue_offset
         self.next_offset = queue_offset
         self.min_offset = min(self.min_offset, queue_offset)
+        self._find_log_end()
+
+    def _find_log_end(self) -> None:
+        last = self.unit(self.max_offset - 1) if self.max_offset > self._segments.first // UNIT_BYTES else None
+        self.log_end = last[0] + last[1] if last is not None and not _is_blank(last) else 0
 
     def load(self, *, after_crash: bool, holds: Callable[[int, int, int], bool]) -> None:
         """Find the end of what the files hold and cut there.
@@ -176,8 +181,7 @@ class ConsumeQueue:
             self.cut(low)
         self._tail_start = self._written = self.max_offset = self.next_offset = low
         self.min_offset = min(first, low)
-        last = self.unit(low - 1)
-        self.log_end = last[0] + last[1] if last is not None and not _is_blank(last) else 0
+        self._find_log_end()
 
     def search(self, is_before: Callable[[int, int], bool]) -> int:
         """Return the first queue offset whose unit is not before something: `is_before(log_offset, size)`."""

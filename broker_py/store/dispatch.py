@@ -51,7 +51,7 @@ class Placed:
         self.stored_ms = stored_ms
 
 
-class QueueGap(Exception):  # noqa: N818 -- control flow of recovery
+class QueueGap(Exception):
     """A message skips offsets of its queue: units before it are missing that the log may still have."""
 
 

@@ -1,18 +1,22 @@
 """Messages of a queue, as pull replies need them (`store/DefaultMessageStore.getMessage`)."""
 
+import logging
 from collections.abc import Callable
 from enum import IntEnum
+from struct import Struct
 from typing import Final
 
 from broker_py.store.commit_log import CommitLog
 from broker_py.store.config import StoreConfig
 from broker_py.store.consume_queue import BLANK_SIZE, UNIT, ConsumeQueue
 
+_SIZE: Final = Struct(">i")
 _SCAN_UNITS: Final = 800
 """Units looked at per call, or as many as messages are wanted (16,000 bytes in Java)."""
 _MERGE_BYTES: Final = 4096
 """Records this close are read in one go; a read costs about what copying 4 KiB does."""
 _MERGED_BYTES: Final = 1 << 20
+_log = logging.getLogger(__name__)
 
 
 class GetStatus(IntEnum):
@@ -88,9 +92,8 @@ class Reader:
         result = GetResult(GetStatus.NO_MATCHED_MESSAGE, queue_offset, minimum, maximum)
         places = self._choose(queue, queue_offset, max_count, max_bytes, wanted, result)
         if places:
-            result.status = GetStatus.FOUND
-            result.count = len(places)
             self._read(places, result)
+            result.status = GetStatus.FOUND if result.count else GetStatus.MESSAGE_WAS_REMOVING
         elif result.next_offset == queue_offset:
             result.status = GetStatus.OFFSET_FOUND_NULL
             result.next_offset = queue.next_file_start(queue_offset)
@@ -164,13 +167,20 @@ class Reader:
             first = last
 
     def _slice(self, data: bytes, start: int, places: list[tuple[int, int]], result: GetResult) -> None:
+        """Cut one read into chunks. A place where the log has another record, or none, is reported and left out."""
         view = memoryview(data)
         chunk_start = chunk_end = 0
         for log_offset, size in places:
             position = log_offset - start
+            if position + size > len(data) or _SIZE.unpack_from(data, position)[0] != size:
+                _log.error("no record of %d bytes at log offset %d, where a consume queue points", size, log_offset)
+                continue
             if position != chunk_end:
-                result.chunks.append(view[chunk_start:chunk_end])
+                if chunk_end > chunk_start:
+                    result.chunks.append(view[chunk_start:chunk_end])
                 chunk_start = position
             chunk_end = position + size
             result.size += size
-        result.chunks.append(view[chunk_start:chunk_end])
+            result.count += 1
+        if chunk_end > chunk_start:
+            result.chunks.append(view[chunk_start:chunk_end])

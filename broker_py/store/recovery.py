@@ -6,6 +6,7 @@ what is trusted: only after a crash may files be short, missing at the end, or h
 """
 
 import logging
+from collections.abc import Callable
 from typing import Final
 
 from broker_py.errors import StoreError
@@ -16,21 +17,35 @@ from broker_py.store.dispatch import Dispatcher, QueueGap
 from broker_py.store.queue_table import ConsumeQueueTable
 
 _WINDOW_BYTES: Final = 4 << 20
+_WRITE_OUT_BYTES: Final = 64 << 20
+"""After so much log the queues are written out, to bound their memory; less needs no room on a full disk."""
 _UNIT_CHECK_BYTES: Final = 36
 _log = logging.getLogger(__name__)
 
 
 class Recovery:
-    """Brings a log, its queues and a dispatcher from their files to a common end."""
+    """Brings a log, its queues and a dispatcher from their files to a common end.
+
+    Before queues are cut below what the checkpoint calls durable, `lower_durable_end` makes it take that back, durably:
+    else a crash in between would leave queues that lack what they are trusted to have.
+    """
 
     def __init__(
-        self, log: CommitLog, queues: ConsumeQueueTable, dispatcher: Dispatcher, *, after_crash: bool, check_crc: bool
+        self,
+        log: CommitLog,
+        queues: ConsumeQueueTable,
+        dispatcher: Dispatcher,
+        *,
+        after_crash: bool,
+        check_crc: bool,
+        lower_durable_end: Callable[[int], None],
     ) -> None:
         self._log = log
         self._queues = queues
         self._dispatcher = dispatcher
         self._after_crash = after_crash
         self._check_crc = check_crc
+        self._lower_durable_end = lower_durable_end
         self._durable_end = 0
 
     def run(self, checkpoint: Checkpoint) -> None:
@@ -41,6 +56,8 @@ class Recovery:
             self._start_empty(durable or 0)
             return
         start = self._start(checkpoint)
+        if durable is not None and start < durable:
+            self._lower_durable_end(start)
         self._load_queues(start)
         if durable is None and not self._after_crash:
             start = max((queue.log_end for queue in self._queues), default=self._log.min_offset)
@@ -117,6 +134,7 @@ class Recovery:
 
     def _rebuild(self) -> int:
         log_min_offset = self._log.min_offset
+        self._lower_durable_end(log_min_offset)
         for queue in self._queues:
             queue.cut(queue.search(lambda log_offset, _: log_offset < log_min_offset))
         return self._replay(log_min_offset)
@@ -126,13 +144,15 @@ class Recovery:
         self._dispatcher.start_at(start)
         self._dispatcher.strict = start > self._log.min_offset
         try:
-            position = start
+            position = written_out = start
             while position < self._log.end:
                 used = self._replay_window(position)
                 if used == 0:
                     break
                 position += used
-                self._queues.write_out()
+                if position - written_out >= _WRITE_OUT_BYTES:
+                    self._queues.write_out()
+                    written_out = position
         finally:
             self._dispatcher.strict = False
         return position

@@ -43,7 +43,7 @@ class Retention:
     def step(self, now_ms: int, safe_end: int) -> int:
         """Delete a file if one is due; return the milliseconds until the next step.
 
-        Files that end behind `safe_end` (what is dispatched) or are not durable are kept, and so is the last one. OSError.
+        Files that end behind `safe_end` (what is dispatched) or are not durable are kept, and so is the last. OSError.
         """
         if self._left_in_run == 0:
             self._left_in_run = self.config.delete_file_batch_max
@@ -57,7 +57,9 @@ class Retention:
     def _delete_one(self, now_ms: int, safe_end: int) -> bool:
         at_once = self.check_disks()
         log, config = self._log, self.config
-        if log.empty or log.segment_end(log.min_offset) > min(safe_end, log.settled_end, log.segment_start(log.written)):
+        if log.empty or log.segment_end(log.min_offset) > min(
+            safe_end, log.settled_end, log.segment_start(log.written)
+        ):
             return False
         due = (
             is_hour_to_delete(config.delete_when, now_ms)

@@ -8,6 +8,7 @@ Everything runs on one thread and never waits, but for the work that `start_flus
 
 import errno
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Final
 
 from broker_py.errors import LogFull, StoreError
@@ -131,6 +132,7 @@ class Store:
             self._dispatcher,
             after_crash=after_crash,
             check_crc=config.check_crc_on_recover,
+            lower_durable_end=self._lower_durable_end,
         )
         recovery.run(self._checkpoint)
         self._written_ms = self._flushed_ms = max(self._dispatcher.stored_ms, self._checkpoint.flushed_ms)
@@ -139,6 +141,10 @@ class Store:
         self._write_fault = None
         self._retention.check_disks()
         self._judge()
+
+    def _lower_durable_end(self, log_offset: int) -> None:
+        self._checkpoint = replace(self._checkpoint, durable_offset=log_offset)
+        write_checkpoint(self._files, self.config.checkpoint_path, self._checkpoint)
 
     def _write_abort(self) -> None:
         file = self._files.open(self.config.abort_path, create=True)
@@ -301,13 +307,13 @@ class Store:
 
     def start_flush(self) -> LogFlush:
         """Return the work that makes all that is written durable: `run` it anywhere, then `finish_flush`."""
-        return self.log.start_flush(self._written_ms)
+        return self.log.start_flush(self._written_ms, self._flush_fault)
 
     def finish_flush(self, flush: LogFlush, error: BaseException | None) -> None:
         """Take the work back. A failure is final: pages that were not forced are lost, and no retry would say so."""
         self.log.finish_flush(flush, forced=error is None)
         if error is not None:
-            self._flush_fault = f"the log could not be forced to disk, restart the broker: {error}"
+            self._flush_fault = self._flush_fault or f"the log could not be forced to disk, restart the broker: {error}"
             self._judge()
         elif self._flush_fault is None:
             self._flushed_ms = max(self._flushed_ms, flush.stored_ms)

@@ -1,6 +1,6 @@
 """Headers of the requests that fetch messages (remoting protocol/header/PullMessage..., ViewMessage...)."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from broker_py.wire.header import Int32, Int64
@@ -45,3 +45,15 @@ class ViewMessageRequest:
     """One message by its byte position in the commit log: request 33."""
 
     offset: Int64
+
+
+@dataclass(kw_only=True)
+class QueryMessageRequest:
+    """Messages by key and span of store time: request 12. `unique`: the key is the client's unique id."""
+
+    topic: str
+    key: str
+    max_num: Int32
+    begin_timestamp: Int64
+    end_timestamp: Int64
+    unique: bool = field(default=False, metadata={"wire": "_UNIQUE_KEY_QUERY"})

@@ -1,0 +1,176 @@
+"""mqadmin's commands about messages (tools command/message)."""
+
+import argparse
+import codecs
+from datetime import datetime
+from typing import Final
+
+from broker_py.admin.messages import Selection, message_at, read_messages, send_message
+from broker_py.cli.commands.render import body_text, fields_json, message_json, table, time_text
+from broker_py.cli.commands.subcommand import Answer, OutputOr, SubCommand, checked, natural, positive, truth
+from broker_py.cli.options import Parser
+from broker_py.client.client import Client
+from broker_py.client.messages import OutgoingMessage, ReceivedMessage
+from broker_py.client.queue_reader import TOOLS_GROUP
+from broker_py.errors import ConfigError
+from broker_py.model.message_queue import MessageQueue
+
+_PRODUCER_GROUP: Final = "TOOLS_PRODUCER"
+_TIME_FORMAT: Final = "%Y-%m-%d#%H:%M:%S:%f"
+
+
+def _topic_option(parser: Parser) -> None:
+    parser.add_argument("-t", "--topic", required=True, metavar="TOPIC", type=str.strip, help="name of the topic")
+
+
+def _time(text: str) -> int:
+    """Return a time of the command line, in the local zone, in milliseconds."""
+    if text.isdecimal():
+        return int(text)
+    try:
+        return int(datetime.strptime(text, _TIME_FORMAT).timestamp() * 1000)
+    except ValueError:
+        raise ValueError(f"'{text}' is neither milliseconds nor yyyy-MM-dd#HH:mm:ss:SSS") from None
+
+
+def _charset(name: str) -> str:
+    try:
+        return codecs.lookup(name).name
+    except LookupError:
+        raise ValueError(f"'{name}' is not a charset") from None
+
+
+def _query_options(parser: Parser) -> None:
+    _topic_option(parser)
+    parser.add_argument("-b", "--brokerName", dest="broker_name", required=True, metavar="NAME", help="the broker")
+    parser.add_argument("-i", "--queueId", dest="queue_id", required=True, metavar="N", type=checked(natural))
+    parser.add_argument("-o", "--offset", action=OutputOr, metavar="N", help="queue offset")
+    parser.add_argument(
+        "-f",
+        "--bodyFormat",
+        dest="charset",
+        type=checked(_charset),
+        default="utf-8",
+        metavar="CHARSET",
+        help="how to print the body",
+    )
+
+
+async def _query(client: Client, options: argparse.Namespace) -> Answer:
+    if options.offset is None:
+        raise ConfigError("the queue offset is missing: -o N")
+    queue = MessageQueue(options.topic, options.broker_name, options.queue_id)
+    message = await message_at(client, queue, options.offset)
+    return Answer(data=message_json(message), lines=_message_lines(message, options.charset))
+
+
+def _message_lines(message: ReceivedMessage, charset: str) -> list[str]:
+    pairs: list[tuple[str, object]] = [
+        ("MessageID:", message.message_id),
+        ("OffsetID:", message.offset_id),
+        ("Topic:", message.topic),
+        ("Tags:", f"[{message.tags or ''}]"),
+        ("Keys:", f"[{message.keys or ''}]"),
+        ("Queue ID:", message.queue_id),
+        ("Queue Offset:", message.queue_offset),
+        ("CommitLog Offset:", message.log_offset),
+        ("Reconsume Times:", message.reconsume_times),
+        ("Born Timestamp:", time_text(message.born_ms)),
+        ("Store Timestamp:", time_text(message.stored_ms)),
+        ("Born Host:", message.born_host),
+        ("Store Host:", message.store_host),
+        ("System Flag:", message.sys_flag),
+        ("Properties:", ", ".join(f"{name}={value}" for name, value in message.properties.items())),
+        ("Message Body:", body_text(message.body, charset)),
+    ]
+    return [f"{name:<20} {value}" for name, value in pairs]
+
+
+def _send_options(parser: Parser) -> None:
+    _topic_option(parser)
+    parser.add_argument("-p", "--body", required=True, metavar="TEXT", help="body of the message")
+    parser.add_argument("-k", "--key", dest="keys", metavar="KEYS", help="keys, separated by blanks")
+    parser.add_argument("-c", "--tags", metavar="TAG", help="tag")
+    parser.add_argument("-b", "--broker", dest="broker_name", metavar="NAME", help="to this broker")
+    parser.add_argument("-i", "--qid", dest="queue_id", metavar="N", type=checked(natural), help="to this queue of it")
+    parser.add_argument(
+        "-m",
+        "--msgTraceEnable",
+        dest="trace",
+        type=checked(truth),
+        default=False,
+        metavar="true|false",
+        help="not supported: must be false",
+    )
+
+
+async def _send(client: Client, options: argparse.Namespace) -> Answer:
+    if options.queue_id is not None and options.broker_name is None:
+        raise ConfigError("a queue (-i) needs its broker: -b NAME")
+    if options.trace:
+        raise ConfigError("tracing (-m true) is not supported")
+    message = OutgoingMessage(topic=options.topic, body=options.body.encode(), tags=options.tags, keys=options.keys)
+    result = await send_message(
+        client, message, _PRODUCER_GROUP, broker_name=options.broker_name, queue_id=options.queue_id
+    )
+    row = (result.broker_name, result.queue_id, result.status.value, result.message_id)
+    return Answer(data=fields_json(result), lines=table(("Broker Name", "QID", "Send Result", "MsgId"), [row]))
+
+
+def _consume_options(parser: Parser) -> None:
+    _topic_option(parser)
+    parser.add_argument("-b", "--brokerName", dest="broker_name", metavar="NAME", help="only of this broker")
+    parser.add_argument("-i", "--queueId", dest="queue_id", metavar="N", type=checked(natural), help="one queue of it")
+    parser.add_argument("-o", "--offset", action=OutputOr, metavar="N", help="from this queue offset on")
+    parser.add_argument("-g", "--consumerGroup", dest="group", metavar="GROUP", default=TOOLS_GROUP)
+    parser.add_argument(
+        "-s",
+        "--beginTimestamp",
+        dest="begin_ms",
+        metavar="TIME",
+        type=checked(_time),
+        help="stored at or after: milliseconds or yyyy-MM-dd#HH:mm:ss:SSS",
+    )
+    parser.add_argument(
+        "-e", "--endTimestamp", dest="end_ms", metavar="TIME", type=checked(_time), help="stored at or before"
+    )
+    parser.add_argument(
+        "-c", "--MessageNumber", dest="count", metavar="N", type=checked(positive), default=128, help="at most (128)"
+    )
+
+
+async def _consume(client: Client, options: argparse.Namespace) -> Answer:
+    if options.queue_id is not None and options.broker_name is None:
+        raise ConfigError("a queue (-i) needs its broker: -b NAME")
+    if options.offset is not None and options.queue_id is None:
+        raise ConfigError("a queue offset (-o) needs its queue: -i N")
+    if options.begin_ms is not None and options.end_ms is not None and options.begin_ms > options.end_ms:
+        raise ConfigError("the begin (-s) is after the end (-e)")
+    selection = Selection(
+        topic=options.topic,
+        broker_name=options.broker_name,
+        queue_id=options.queue_id,
+        queue_offset=options.offset or 0,
+        begin_ms=options.begin_ms,
+        end_ms=options.end_ms,
+        count=options.count,
+    )
+    messages = await read_messages(client, selection, options.group)
+    return Answer(
+        data=[message_json(message) for message in messages],
+        lines=[_consumed_line(message) for message in messages],
+        notes=[f"{len(messages)} messages of {options.topic}"],
+    )
+
+
+def _consumed_line(message: ReceivedMessage) -> str:
+    place = f"{message.broker_name} queue {message.queue_id} offset {message.queue_offset}"
+    tags = f" TAGS: {message.tags}" if message.tags else ""
+    return f"MSGID: {message.message_id} {place}{tags} BODY: {body_text(message.body)}"
+
+
+COMMANDS: Final = {
+    "queryMsgByOffset": SubCommand(_query_options, _query, takes_o=True),
+    "sendMessage": SubCommand(_send_options, _send),
+    "consumeMessage": SubCommand(_consume_options, _consume, takes_o=True),
+}

@@ -1,0 +1,105 @@
+"""A replica that takes its master's log in arbitrary slices, and loses power at every operation."""
+
+import os
+from random import Random
+
+import pytest
+
+from broker_py.message.record import check_record
+from broker_py.store.store import Store
+from tests.simulation.workload import CONFIG, QUEUES, STORE_HOST, TOPICS, message
+from tests.support.clock import ManualClock
+from tests.support.memory_files import EVERYTHING_KEPT, NOTHING_KEPT, CrashPolicy, MemoryFiles
+
+STATES = int(os.environ.get("CRASH_STATES", "2400")) // 8
+SEED = int(os.environ.get("CRASH_SEED", "20260001"))
+POLICIES = (NOTHING_KEPT, EVERYTHING_KEPT, CrashPolicy(), CrashPolicy(keep_change=0.6, tear=0.9, keep_names=0.9))
+
+
+def opened(files: MemoryFiles) -> Store:
+    store = Store(CONFIG, files, ManualClock(), STORE_HOST)
+    store.load()
+    return store
+
+
+def master_of(random: Random) -> Store:
+    store = opened(MemoryFiles())
+    for number in range(200):
+        store.append(message(random, random.choice(TOPICS), random.randrange(QUEUES), number))
+    store.commit()
+    store.dispatch(store.written.value)
+    return store
+
+
+def whole_records(master: Store, end: int) -> int:
+    """Where the last record ends that lies before `end`, blanks counted to their end."""
+    position = 0
+    while True:
+        size = check_record(master.log.read(position, 4096), 0, False)
+        following = position + abs(size)
+        if size == 0 or following > end:
+            return position
+        position = following
+
+
+class Replica:
+    """One replica and the crash states seen so far."""
+
+    def __init__(self, master: Store, random: Random) -> None:
+        self.master = master
+        self.random = random
+        self.files = MemoryFiles()
+        self.store = opened(self.files)
+        self.states = 0
+        self.found: list[str] = []
+        self.files.on_step = self.crash
+
+    def crash(self, operation: str) -> None:
+        self.states += 1
+        flushed = self.store.flushed.value
+        image = opened(self.files.crash(self.random, self.random.choice(POLICIES)))
+        end = image.log.written
+        if end < whole_records(self.master, flushed):
+            self.found.append(f"before {operation!r}: ends at {end}, but {flushed} was flushed")
+        mine = b"".join(image.log.read(start, 4096) for start in range(0, end, 4096))
+        masters = b"".join(self.master.log.read(start, 4096) for start in range(0, end, 4096))
+        if mine != masters[:end].ljust(end, b"\0"):
+            self.found.append(f"before {operation!r}: other bytes than its master's")
+        for topic in TOPICS:
+            for queue_id in range(QUEUES):
+                if image.max_offset(topic, queue_id) > self.master.max_offset(topic, queue_id):
+                    self.found.append(f"before {operation!r}: {topic} {queue_id} is longer than its master's")
+
+    def copy(self) -> None:
+        """Take the log to its end, with flushes, checkpoints and power cuts on the way."""
+        while self.store.log.end < self.master.log.written:
+            at = self.store.log.end
+            self.store.append_raw(at, self.master.log.read(at, self.random.choice((1, 50, 700, 3000))))
+            self.store.commit()
+            if self.random.random() < 0.5:
+                self.store.dispatch(self.store.written.value)
+            if self.random.random() < 0.3:
+                self.store.flush_log()
+            if self.random.random() < 0.2:
+                self.store.checkpoint()
+            if self.random.random() < 0.01:
+                self.files = self.files.crash(self.random, self.random.choice(POLICIES))
+                self.store = opened(self.files)
+                self.files.on_step = self.crash
+
+
+@pytest.mark.timeout(3600)
+def test_a_replica_continues_from_whatever_a_crash_leaves() -> None:
+    random = Random(SEED)
+    master = master_of(random)
+    states = 0
+    while states < STATES:
+        replica = Replica(master, random)
+        replica.copy()
+        assert not replica.found, "\n".join([f"seed {SEED}", *replica.found[:10]])
+        replica.files.on_step = None
+        replica.store.dispatch(replica.store.written.value)
+        for topic in TOPICS:
+            for queue_id in range(QUEUES):
+                assert replica.store.max_offset(topic, queue_id) == master.max_offset(topic, queue_id)
+        states += replica.states

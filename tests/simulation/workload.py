@@ -1,0 +1,259 @@
+"""A random life of a store on memory files, and what must be true of whatever a crash leaves of it."""
+
+import errno
+from dataclasses import dataclass, field
+from random import Random
+
+from broker_py.errors import StoreError
+from broker_py.message.ids import pack_host
+from broker_py.message.record import Message, decode_record
+from broker_py.seams import replace_file
+from broker_py.store.config import FlushDiskType, StoreConfig
+from broker_py.store.dispatch import Placed
+from broker_py.store.reading import GetStatus
+from broker_py.store.store import Store
+from tests.support.clock import ManualClock
+from tests.support.memory_files import NOTHING_KEPT, MemoryFiles
+
+STORE_HOST = pack_host("192.168.56.11", 10911)
+BORN_HOST = pack_host("192.168.56.1", 50000)
+CONFIG = StoreConfig(
+    store_path_root_dir="/store",
+    mapped_file_size_commit_log=4096,
+    mapped_file_size_consume_queue=400,
+    flush_disk_type=FlushDiskType.ASYNC_FLUSH,
+    file_reserved_time=0,
+)
+TOPICS = ("A", "B", "Orders")
+QUEUES = 2
+
+
+def message(random: Random, topic: str, queue_id: int, number: int) -> Message:
+    """A message whose body says which it is; sizes are such that some cross sectors and few fit in a segment."""
+    filler = bytes([65 + number % 26]) * random.choice((0, 3, 40, 300, 900))
+    properties = b"TAGS\x01t" + b"" if number % 3 else b"KEYS\x01" + b"k" * random.choice((1, 600))
+    return Message(topic, queue_id, 0, 0, number, BORN_HOST, b"%d:" % number + filler, properties, 0)
+
+
+@dataclass(slots=True)
+class Kept:
+    """A message that was appended, and its stored bytes as the first reader saw them."""
+
+    topic: str
+    queue_id: int
+    placed: Placed
+    body: bytes
+
+
+@dataclass(slots=True)
+class Workload:
+    """One store in use. `kept` has the messages that were committed and whose topics were not deleted."""
+
+    random: Random
+    files: MemoryFiles
+    clock: ManualClock = field(default_factory=ManualClock)
+    kept: list[Kept] = field(default_factory=list)
+    deleted: set[str] = field(default_factory=set)
+    number: int = 0
+    metadata: int = 0
+    store: Store = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.store = self.open()
+
+    def open(self) -> Store:
+        """A new store on the files, loaded."""
+        store = Store(CONFIG, self.files, self.clock, STORE_HOST)
+        store.load()
+        return store
+
+    def flushed(self) -> list[Kept]:
+        """The messages that must survive a power cut at this moment."""
+        flushed, minimum = self.store.flushed.value, self.store.log.min_offset
+        return [kept for kept in self.kept if kept.placed.end <= flushed and kept.placed.log_offset >= minimum]
+
+    def run(self, operations: int) -> None:
+        """Do random things."""
+        for _ in range(operations):
+            self.step()
+
+    def step(self) -> None:
+        """Do one random thing."""
+        self.clock.advance(self.random.choice((0, 1, 50, 4000)))
+        self.files.now_ms = self.clock.now_ms()
+        choice = self.random.random()
+        try:
+            if choice < 0.50:
+                self.send(self.random.choice((1, 1, 1, 2, 5)), batch=self.random.random() < 0.3)
+            elif choice < 0.62:
+                self.store.flush_log()
+            elif choice < 0.76:
+                self.store.dispatch(self.random.choice((self.store.flushed.value, self.store.written.value)))
+            elif choice < 0.84:
+                self.store.write_out()
+            elif choice < 0.90:
+                self.store.checkpoint()
+            elif choice < 0.92:
+                self.store.delete_soon(1)
+                self.store.clean(self.clock.now_ms())
+            elif choice < 0.935:
+                self.delete_topic(self.random.choice(TOPICS))
+            elif choice < 0.96:
+                self.metadata += 1
+                replace_file(self.files, "/store/metadata", b"%d" % self.metadata * 300)
+            elif choice < 0.98:
+                self.fail_writes()
+            elif choice < 0.985:
+                self.fail_sync()
+            else:
+                self.restart()
+        except StoreError:
+            self.restart_after_fault()
+
+    def send(self, count: int, *, batch: bool) -> None:
+        """Append messages and commit them."""
+        messages = []
+        topic, queue_id = self.random.choice(TOPICS), self.random.randrange(QUEUES)
+        for _ in range(count):
+            if not batch:
+                topic, queue_id = self.random.choice(TOPICS), self.random.randrange(QUEUES)
+            self.number += 1
+            messages.append(message(self.random, topic, queue_id, self.number))
+        total = sum(len(item.body) + len(item.properties) + 100 for item in messages)
+        if batch and total < CONFIG.mapped_file_size_commit_log - 8:
+            placed = self.store.append_batch(messages)
+        else:
+            placed = [self.store.append(item) for item in messages]
+        self.store.commit()
+        for item, place in zip(messages, placed, strict=True):
+            self.kept.append(Kept(item.topic, item.queue_id, place, bytes(item.body)))
+
+    def delete_topic(self, topic: str) -> None:
+        """Delete a topic; nothing of it must survive from now on, but may."""
+        self.kept = [kept for kept in self.kept if kept.topic != topic]
+        self.deleted.add(topic)
+        self.store.delete_topic(topic)
+
+    def fail_writes(self) -> None:
+        """Let the disk run full or fail under a send, then let it work again."""
+        if self.random.random() < 0.5:
+            self.files.fail_after_bytes = self.random.randrange(800)
+        else:
+            self.files.fail_writes = errno.EIO
+        try:
+            for _ in range(3):
+                self.send(2, batch=False)
+        except StoreError:
+            pass
+        finally:
+            self.files.fail_after_bytes = None
+            self.files.fail_writes = None
+        self.send(1, batch=False)
+
+    def fail_sync(self) -> None:
+        """Let a sync fail. The store is done for; what it says was flushed stays."""
+        self.files.fail_sync_number = 1
+        try:
+            self.store.flush_log()
+            self.store.checkpoint()
+        finally:
+            self.files.fail_sync_number = None
+
+    def restart(self) -> None:
+        """Stop in good order and start."""
+        self.store.close()
+        self.store = self.open()
+
+    def restart_after_fault(self) -> None:
+        """End the process as it is and start: what was written but not flushed may be gone."""
+        flushed = self.store.flushed.value
+        on_step, self.files = self.files.on_step, self.files.kill()
+        self.files.on_step = on_step
+        self.kept = [kept for kept in self.kept if kept.placed.end <= flushed]
+        self.store = self.open()
+
+
+def violations(image: MemoryFiles, flushed: list[Kept], deleted: set[str], clock: ManualClock) -> list[str]:
+    """Open what a crash left, and return what is wrong with it.
+
+    Queues of topics that were deleted once may come back from the log, or not: these are not compared.
+    """
+    store = Store(CONFIG, image, clock, STORE_HOST)
+    try:
+        store.load()
+    except (StoreError, OSError) as error:
+        return [f"does not open: {error!r}"]
+    found = _lost(store, flushed) + _disordered(store)
+    found += _not_the_same_again(store, deleted, image, clock)
+    return found + _not_usable(store, image, clock)
+
+
+def _lost(store: Store, flushed: list[Kept]) -> list[str]:
+    found = []
+    for kept in flushed:
+        place = kept.placed
+        result = store.get(kept.topic, kept.queue_id, place.queue_offset, 1, 1 << 20)
+        where = f"{kept.topic} {kept.queue_id} at {place.queue_offset}, log {place.log_offset}"
+        if result.status is not GetStatus.FOUND:
+            found.append(f"flushed message of {where}: {result.status.name}")
+            continue
+        record = decode_record(b"".join(result.chunks))
+        if (record.log_offset, bytes(record.body), record.topic) != (place.log_offset, kept.body, kept.topic):
+            found.append(f"flushed message of {where}: another one is there, of log {record.log_offset}")
+    return found
+
+
+def _disordered(store: Store) -> list[str]:
+    found = []
+    for topic in store.topics():
+        for queue_id in store.queues_of(topic):
+            previous = -1
+            offset = store.min_offset(topic, queue_id)
+            while offset < store.max_offset(topic, queue_id):
+                result = store.get(topic, queue_id, offset, 32, 1 << 20)
+                data = b"".join(result.chunks)
+                start = 0
+                while start < len(data):
+                    record = decode_record(data, start)
+                    start += record.size
+                    if record.log_offset <= previous:
+                        found.append(f"{topic} {queue_id}: log offset {record.log_offset} follows {previous}")
+                    if (record.topic, record.queue_id) != (topic, queue_id) or record.queue_offset < offset:
+                        found.append(f"{topic} {queue_id} at {offset}: record {record.queue_offset} of {record.topic}")
+                    previous = record.log_offset
+                if result.next_offset <= offset:
+                    return [*found, f"{topic} {queue_id}: no way on from {offset}"]
+                offset = result.next_offset
+            if store.next_queue_offset(topic, queue_id) != store.max_offset(topic, queue_id):
+                found.append(f"{topic} {queue_id}: next offset is not the end")
+    return found
+
+
+def _state(store: Store, deleted: set[str]) -> dict[str, object]:
+    ends: dict[str, object] = {
+        f"{topic}/{queue_id}": (store.min_offset(topic, queue_id), store.max_offset(topic, queue_id))
+        for topic in store.topics()
+        for queue_id in store.queues_of(topic)
+        if topic not in deleted and store.max_offset(topic, queue_id) > 0
+    }
+    ends["log"] = (store.log.min_offset, store.log.end, store.dispatched.value)
+    return ends
+
+
+def _not_the_same_again(store: Store, deleted: set[str], image: MemoryFiles, clock: ManualClock) -> list[str]:
+    again = Store(CONFIG, image.kill(), clock, STORE_HOST)
+    again.load()
+    first, second = _state(store, deleted), _state(again, deleted)
+    return [] if first == second else [f"second recovery: {second} after {first}"]
+
+
+def _not_usable(store: Store, image: MemoryFiles, clock: ManualClock) -> list[str]:
+    """A message appended now must be there after the worst of crashes."""
+    item = message(Random(1), "A", 0, 1_000_000)
+    placed = store.append(item)
+    store.commit()
+    store.flush_log()
+    store.dispatch(store.flushed.value)
+    after = Store(CONFIG, image.crash(Random(2), NOTHING_KEPT), clock, STORE_HOST)
+    after.load()
+    return _lost(after, [Kept("A", 0, placed, bytes(item.body))])

@@ -1,0 +1,234 @@
+"""Daemons as processes: on free ports of this machine, with all their files in a temporary directory."""
+
+import asyncio
+import os
+import random
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
+from typing import Final, TypeVar
+
+from broker_py.client.client import Client, Identity
+from broker_py.errors import BrokerPyError
+from broker_py.runtime.clock import SystemClock
+from broker_py.runtime.process import read_pid
+
+_T = TypeVar("_T")
+
+PATIENCE_SECONDS: Final = 20.0
+CLUSTER_NAME: Final = "TestCluster"
+_ROOT: Final = Path(__file__).resolve().parents[2]
+_LOOPBACK: Final = "127.0.0.1"
+_POLL_SECONDS: Final = 0.02
+_LOG_TAIL_BYTES: Final = 8000
+# Below the ports that the system gives to clients, so that no connection takes one between two starts of a daemon.
+_PORTS: Final = range(21_000, 32_000)
+_taken: Final[set[int]] = set()
+
+
+async def until(condition: Callable[[], Awaitable[_T | None]], what: str, seconds: float = PATIENCE_SECONDS) -> _T:
+    """Return the first true answer; AssertionError with `what` when there is none in time.
+
+    A condition that raises one of our errors (nobody answers yet) is not true yet.
+    """
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + seconds
+    last: object = None
+    while loop.time() < deadline:
+        try:
+            answer = await condition()
+            if answer:
+                return answer
+            last = answer
+        except BrokerPyError as error:
+            last = error
+        await asyncio.sleep(_POLL_SECONDS)
+    raise AssertionError(f"{what}: not in {seconds:g} s, last: {last}")
+
+
+def free_port(neighbours: tuple[int, ...] = ()) -> int:
+    """Return a port that nobody listens on, as nobody does on those so far from it; it is given out once."""
+    for _ in range(1000):
+        port = random.choice(_PORTS)
+        ports = {port, *(port + distance for distance in neighbours)}
+        if _taken.isdisjoint(ports) and all(map(_is_free, ports)):
+            _taken.update(ports)
+            return port
+    raise AssertionError(f"no free port found in {_PORTS}")
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((_LOOPBACK, port))
+        except OSError:
+            return False
+    return True
+
+
+class Daemon:
+    """One daemon: its properties, its files below `directory`, and its process when it runs.
+
+    `properties` may be changed between two starts; unless they are, a start takes the file as the last run left it.
+    """
+
+    def __init__(self, command: str, directory: Path, port: int, properties: Mapping[str, object]) -> None:
+        self.command = command
+        self.directory = directory
+        self.port = port
+        self.properties = {"pidFile": directory / "pid", "listenPort": port, "bindAddress": _LOOPBACK, **properties}
+        self.process: subprocess.Popen[bytes] | None = None
+        self._written: dict[str, object] = {}
+        directory.mkdir(parents=True)
+
+    @property
+    def address(self) -> str:
+        """Where it listens, as text."""
+        return f"{_LOOPBACK}:{self.port}"
+
+    @property
+    def store(self) -> Path:
+        """A broker's files."""
+        return self.directory / "store"
+
+    @property
+    def config_file(self) -> Path:
+        """The properties file it was started with."""
+        return self.directory / "daemon.properties"
+
+    def launch(self) -> "subprocess.Popen[bytes]":
+        """Start the process; it needs a moment until it serves."""
+        assert self.process is None, f"{self.command} in {self.directory} runs already"
+        if self._written != self.properties:
+            self.config_file.write_text("".join(f"{name}={value}\n" for name, value in self.properties.items()))
+            self._written = dict(self.properties)
+        argv = [sys.executable, "-m", f"broker_py.cli.{self.command}", "-c", str(self.config_file)]
+        environment = {**os.environ, "HOME": str(self.directory), "NAMESRV_ADDR": ""}
+        with open(self.directory / "output", "ab") as output:
+            self.process = subprocess.Popen(
+                argv, cwd=_ROOT, env=environment, stdin=subprocess.DEVNULL, stdout=output, stderr=output
+            )
+        return self.process
+
+    async def start(self) -> None:
+        """Start the process and wait until it serves; AssertionError when it ends instead."""
+        process = self.launch()
+
+        async def ready() -> bool:
+            assert process.poll() is None, f"{self.command} ended with {process.returncode}:\n{self.output()}"
+            return read_pid(str(self.properties["pidFile"])) == process.pid
+
+        await until(ready, f"{self.command} in {self.directory} is ready")
+
+    async def refusal(self) -> str:
+        """Start the process, which is to end by itself with status 1; return what it says."""
+        process = self.launch()
+        status = await self._ended(process)
+        assert status == 1, f"{self.command} ended with {status}:\n{self.output()}"
+        return self.output()
+
+    async def stop(self, how: signal.Signals = signal.SIGTERM) -> int:
+        """Ask the process to end, and return its exit status."""
+        process = self._running()
+        process.send_signal(how)
+        return await self._ended(process)
+
+    async def _ended(self, process: "subprocess.Popen[bytes]") -> int:
+        async def ended() -> bool:
+            return process.poll() is not None
+
+        await until(ended, f"the end of {self.command} in {self.directory}")
+        self.process = None
+        assert process.returncode is not None
+        return process.returncode
+
+    def kill(self) -> None:
+        """End the process without a warning."""
+        process = self._running()
+        process.kill()
+        process.wait()
+        self.process = None
+
+    def freeze(self) -> None:
+        """Have the process stand still until `thaw`, with its connections open."""
+        self._running().send_signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Let the process go on."""
+        self._running().send_signal(signal.SIGCONT)
+
+    def _running(self) -> "subprocess.Popen[bytes]":
+        assert self.process is not None, f"{self.command} in {self.directory} does not run"
+        return self.process
+
+    def output(self) -> str:
+        """What it printed, over all starts."""
+        path = self.directory / "output"
+        return path.read_text(errors="replace") if path.exists() else ""
+
+    def log(self) -> str:
+        """What it logged, over all starts."""
+        return "".join(path.read_text(errors="replace") for path in sorted(self.directory.glob("logs/*.log")))
+
+
+class Cluster:
+    """Name servers and brokers that were made for one test, in `directory`."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._daemons: list[Daemon] = []
+        self._clients = 0
+
+    def nameserver(self, **properties: object) -> Daemon:
+        """Return a further name server, not started. Brokers and clients made after it use it."""
+        directory = self._directory / f"nameserver-{len(self.nameservers())}"
+        own = {"namesrvLogDir": directory / "logs", "kvConfigPath": directory / "kvConfig.json"}
+        return self._add(Daemon("mqnamesrv", directory, free_port(), {**own, **properties}))
+
+    def broker(self, name: str = "broker-a", broker_id: int = 0, **properties: object) -> Daemon:
+        """Return a broker, not started: a slave where `broker_id` is not 0. Its log's files have one MiB."""
+        directory = self._directory / f"{name}-{broker_id}"
+        port = free_port((-2, 1))
+        own = {
+            "brokerClusterName": CLUSTER_NAME,
+            "brokerName": name,
+            "brokerId": broker_id,
+            "brokerRole": "SLAVE" if broker_id else "ASYNC_MASTER",
+            "brokerIP1": _LOOPBACK,
+            "haListenPort": port + 1,
+            "namesrvAddr": self.namesrv_addr(),
+            "storePathRootDir": directory / "store",
+            "brokerLogDir": directory / "logs",
+            "mappedFileSizeCommitLog": 1 << 20,
+        }
+        return self._add(Daemon("mqbroker", directory, port, {**own, **properties}))
+
+    def _add(self, daemon: Daemon) -> Daemon:
+        self._daemons.append(daemon)
+        return daemon
+
+    def nameservers(self) -> list[Daemon]:
+        """Return the name servers that were made."""
+        return [daemon for daemon in self._daemons if daemon.command == "mqnamesrv"]
+
+    def namesrv_addr(self) -> str:
+        """Return the addresses of the name servers, as the property has them."""
+        return ";".join(daemon.address for daemon in self.nameservers())
+
+    def client(self) -> Client:
+        """Return a client of the name servers, another one each time."""
+        self._clients += 1
+        identity = Identity(_LOOPBACK, os.getpid(), self._clients)
+        return Client(tuple(daemon.address for daemon in self.nameservers()), identity, SystemClock())
+
+    def close(self) -> None:
+        """End what still runs, and print the logs: they are shown with a failed test."""
+        for daemon in self._daemons:
+            if daemon.process is not None:
+                daemon.kill()
+        for daemon in self._daemons:
+            print(f"--- {daemon.directory.name} at {daemon.address}\n{daemon.output()}{daemon.log()[-_LOG_TAIL_BYTES:]}")

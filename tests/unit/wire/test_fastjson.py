@@ -1,0 +1,84 @@
+"""JSON with the liberties that fastjson takes."""
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from broker_py.errors import ProtocolError
+from broker_py.model.message_queue import MessageQueue
+from broker_py.wire.fastjson import dumps, loads, loads_object
+from tests.support.vectors import java_remoting
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
+    max_leaves=12,
+)
+
+
+@given(JSON)
+def test_plain_json_reads_back_the_same(value: object) -> None:
+    assert loads(dumps(value)) == value
+    assert json.loads(dumps(value)) == value
+
+
+def test_integer_keys_without_quotes_are_read_as_text() -> None:
+    assert loads(b'{0:12, 1 : "b", "2":[{3:null}]}') == {"0": 12, "1": "b", "2": [{"3": None}]}
+
+
+def test_a_route_of_java_is_read() -> None:
+    route = loads_object(java_remoting("route-unquoted"))
+    assert route["brokerDatas"][0]["brokerAddrs"] == {"0": "1.1.1.1:1", "1": "1.1.1.1:2"}
+
+
+def test_a_message_queue_is_a_key_as_an_object_both_ways() -> None:
+    queues = {MessageQueue("T", "b", 0): {"offset": 1}, MessageQueue("T", "b", 1): {"offset": 2}}
+    text = dumps({"offsetTable": queues})
+    assert text.startswith(b'{"offsetTable":{{"brokerName":"b","queueId":0,"topic":"T"}:{"offset":1},{')
+    assert loads(text) == {"offsetTable": queues}
+
+
+def test_bodies_are_written_without_blanks_in_ascii() -> None:
+    assert dumps({"a": [1, {"b": "é :,"}], 0: True}) == b'{"a":[1,{"b":"\\u00e9 :,"}],"0":true}'
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"",
+        b"{0:1",
+        b"{0 1}",
+        b"{0:1,}",
+        b"{0:1}x",
+        b"{[1]:2}",
+        b"{0:[1 2]}",
+        b"{0:word}",
+        b"\xff",
+        b"{{}:1,0:}",
+        b'{{"queueId":[]}:1}',
+        b"[" * 100_000,
+        b"{0:" * 70 + b"1" + b"}" * 70,
+    ],
+)
+def test_what_is_no_json_is_a_protocol_error(text: bytes) -> None:
+    with pytest.raises(ProtocolError):
+        loads(text)
+
+
+@given(st.text('{}[]:,"\\0a ', max_size=30))
+def test_noise_is_never_more_than_a_protocol_error(text: str) -> None:
+    try:
+        loads(text)
+    except ProtocolError:
+        return
+
+
+def test_a_body_that_must_be_an_object_is_nothing_else() -> None:
+    with pytest.raises(ProtocolError, match="not a JSON object"):
+        loads_object(b"[1]")
+
+
+def test_views_and_text_are_read_too() -> None:
+    assert loads(memoryview(b"[1]")) == loads(bytearray(b"[1]")) == loads("[1]") == [1]
