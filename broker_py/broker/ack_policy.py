@@ -13,8 +13,8 @@ import logging
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
 
+from broker_py.broker.peer import Peer
 from broker_py.errors import StoreError
 from broker_py.replication.acks import AckTable
 from broker_py.replication.config import ReplicationConfig
@@ -26,18 +26,11 @@ from broker_py.wire.command import Command, Reply
 log = logging.getLogger(__name__)
 
 
-class ReplyPeer(Protocol):
-    """Where a reply goes."""
-
-    def reply(self, command: Command, reply: Reply) -> None:
-        """Answer a request."""
-
-
 @dataclass(slots=True)
 class _Sent:
     end: int
     command: Command
-    peer: ReplyPeer
+    peer: Peer
     reply: Reply
     deadline: float = 0.0
 
@@ -71,14 +64,11 @@ class AckPolicy:
         self._grown = grown
         self._dispatched = dispatched
         self._patient = sync_flush or sync_replicas > 1
-        self._timeout_seconds = (
-            max(store.config.sync_flush_timeout if sync_flush else 0, replication.slave_timeout) / 1000
-        )
         self._staged: list[_Sent] = []
         self._waiting: deque[_Sent] = deque()
         self._released = 0  # log offset up to which messages are shown though no slave has them
 
-    def expect(self, end: int, command: Command, peer: ReplyPeer, reply: Reply, wait: bool) -> None:
+    def expect(self, end: int, command: Command, peer: Peer, reply: Reply, wait: bool) -> None:
         """Answer a send with `reply` once what lies before `end` is safe; without `wait`, once it is written."""
         self._staged.append(_Sent(end if wait else 0, command, peer, reply))
 
@@ -105,7 +95,9 @@ class AckPolicy:
         self.advance()
 
     def _queue(self, staged: list[_Sent]) -> None:
-        deadline = self._clock.monotonic() + self._timeout_seconds
+        flush_timeout_ms = self._store.config.sync_flush_timeout if self._sync_flush else 0
+        slave_timeout_ms = self._replication.slave_timeout if self._replicas > 1 else 0
+        deadline = self._clock.monotonic() + max(flush_timeout_ms, slave_timeout_ms) / 1000
         alone = self._replicas > 1 and not self._slaves_in_sync()
         for sent in staged:
             if sent.end == 0:
@@ -161,10 +153,14 @@ class AckPolicy:
             self.advance()
 
     def fail_waiting(self, why: str) -> None:
-        """The disk failed: nothing that waits for it may be acknowledged, now or later."""
+        """The disk failed: nothing that waits for it may be acknowledged, now or later.
+
+        FLUSH_DISK_TIMEOUT would be an acknowledgement: to clients it says that the message is stored.
+        """
         waiting, self._waiting = self._waiting, deque()
+        refusal = Reply(ResponseCode.SERVICE_NOT_AVAILABLE, f"the message is not on disk: {why}")
         for sent in waiting:
-            sent.peer.reply(sent.command, Reply(ResponseCode.FLUSH_DISK_TIMEOUT, f"the message is not on disk: {why}"))
+            sent.peer.reply(sent.command, refusal)
 
     @property
     def waiting(self) -> int:

@@ -1,18 +1,10 @@
 """Who is connected: producers and consumers by group (broker client/ConsumerManager, ProducerManager)."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Protocol
 
+from broker_py.broker.peer import Peer
 from broker_py.model.subscription import ConsumerData, Subscription
-
-
-class Peer(Protocol):
-    """What the tables need of a connection: to be told apart, and named."""
-
-    @property
-    def name(self) -> str:
-        """host:port"""
 
 
 @dataclass
@@ -73,10 +65,6 @@ class ConsumerTable:
     def get(self, group: str) -> ConsumerGroup | None:
         """Return a group that has members, or None."""
         return self._groups.get(group)
-
-    def groups(self) -> Iterable[ConsumerGroup]:
-        """All groups that have members."""
-        return self._groups.values()
 
     def heard(self, data: ConsumerData, client: Client) -> None:
         """A member's heartbeat."""

@@ -30,7 +30,7 @@ class ConsumerOffsetTable:
 
     def load(self) -> None:
         """Read the file."""
-        self._take(self._file.load())
+        self._file.load(self._take)
 
     def offset(self, group: str, topic: str, queue_id: int) -> int:
         """Return the committed offset, or -1."""
@@ -75,19 +75,19 @@ class ConsumerOffsetTable:
 
     def remove_topic(self, topic: str) -> None:
         """Forget the offsets in a topic."""
-        self._remove([key for key in self._offsets if key[0] == topic])
+        self._remove({key for key in (*self._offsets, *self._pulled) if key[0] == topic})
 
     def remove_group(self, group: str) -> None:
         """Forget the offsets of a group."""
-        self._remove([key for key in self._offsets if key[1] == group])
+        self._remove({key for key in (*self._offsets, *self._pulled) if key[1] == group})
 
-    def _remove(self, keys: list[tuple[str, str]]) -> None:
+    def _remove(self, keys: set[tuple[str, str]]) -> None:
         for key in keys:
-            del self._offsets[key]
+            self._offsets.pop(key, None)
             self._pulled.pop(key, None)
         self._dirty = self._dirty or bool(keys)
 
-    def merge(self, content: dict[str, Any]) -> None:
+    def merge(self, content: dict[Any, Any]) -> None:
         """Take the master's offsets over: the body of request 43. What it lacks stays."""
         table = _decode(content)
         for key, queues in table.items():
@@ -103,7 +103,7 @@ class ConsumerOffsetTable:
             self._file.save(self.to_json())
             self._dirty = False
 
-    def _take(self, content: dict[str, Any]) -> None:
+    def _take(self, content: dict[Any, Any]) -> None:
         self._offsets = _decode(content)
         self.version = DataVersion.from_json(dict_of(content, "dataVersion"))
 
@@ -117,10 +117,14 @@ class ConsumerOffsetTable:
         }
 
 
-def _decode(content: dict[str, Any]) -> dict[tuple[str, str], dict[int, int]]:
+def _decode(content: dict[Any, Any]) -> dict[tuple[str, str], dict[int, int]]:
     offsets: dict[tuple[str, str], dict[int, int]] = {}
-    for key, queues in dict_of(content, "offsetTable").items():
+    table = dict_of(content, "offsetTable")
+    for key in table:
+        queues = dict_of(table, key)
         topic, separator, group = str(key).partition(SEPARATOR)
         if separator:
-            offsets[topic, group] = {int(queue_id): int_of(queues, queue_id) for queue_id in queues}
+            offsets[topic, group] = {
+                int_of({"queue id": queue_id}, "queue id"): int_of(queues, queue_id) for queue_id in queues
+            }
     return offsets

@@ -1,5 +1,6 @@
 """The consumer groups this broker knows (broker subscription/SubscriptionGroupManager)."""
 
+import re
 from collections.abc import Iterator
 from typing import Any, Final
 
@@ -9,10 +10,24 @@ from broker_py.errors import RequestRefused
 from broker_py.model.data_version import DataVersion
 from broker_py.model.fields import dict_of
 from broker_py.model.group import PREDEFINED_GROUPS, SYSTEM_GROUP_PREFIX, GroupConfig
+from broker_py.model.topic import RETRY_PREFIX
 from broker_py.seams import Clock
 from broker_py.wire.codes import ResponseCode
 
-MAX_GROUP_CHARS: Final = 255
+# A retry topic's name may have 255 bytes. Java's clients allow 255 for the group, and then can't send back.
+MAX_GROUP_CHARS: Final = 255 - len(RETRY_PREFIX)
+# Groups that clients make by using them; tools may make more.
+MAX_BY_CLIENTS: Final = 50_000
+_LEGAL_NAME: Final = re.compile(r"[%|a-zA-Z0-9_-]+")
+
+
+def group_name_fault(group: str) -> str | None:
+    """Return what is wrong with a group's name, or None (client Validators.checkGroup)."""
+    if not 0 < len(group) <= MAX_GROUP_CHARS:
+        return f"a group's name has 1 to {MAX_GROUP_CHARS} characters, not {len(group)}"
+    if _LEGAL_NAME.fullmatch(group) is None:
+        return f"the group's name {group!r} contains illegal characters, allowing only ^[%|a-zA-Z0-9_-]+$"
+    return None
 
 
 class GroupTable:
@@ -23,18 +38,15 @@ class GroupTable:
         self._file = file
         self._clock = clock
         self._groups: dict[str, GroupConfig] = {}
-        self._forbidden: dict[str, Any] = {}
+        self._forbidden: dict[Any, Any] = {}
         self.version = DataVersion()
 
     def load(self) -> None:
         """Read the file and add the groups that every broker has."""
-        content = self._file.load()
-        self._take(content)
+        self._file.load(self._take)
         missing = [group for group in PREDEFINED_GROUPS if group not in self._groups]
-        for group in missing:
-            self._groups[group] = GroupConfig(group_name=group)
         if missing:
-            self._changed()
+            self._keep({**self._groups, **{group: GroupConfig(group_name=group) for group in missing}})
 
     def __iter__(self) -> Iterator[GroupConfig]:
         return iter(self._groups.values())
@@ -48,53 +60,74 @@ class GroupTable:
         found = self._groups.get(group)
         if found is not None:
             return found
-        if not group or len(group) > MAX_GROUP_CHARS:
-            raise RequestRefused(
-                ResponseCode.SYSTEM_ERROR, f"a group's name has 1 to {MAX_GROUP_CHARS} characters, not {len(group)}"
-            )
+        fault = group_name_fault(group)
+        if fault is not None:
+            raise RequestRefused(ResponseCode.SYSTEM_ERROR, fault)
         if not (self._config.auto_create_subscription_group or group.startswith(SYSTEM_GROUP_PREFIX)):
             raise RequestRefused(
                 ResponseCode.SUBSCRIPTION_GROUP_NOT_EXIST, f"subscription group [{group}] does not exist"
+            )
+        if len(self._groups) >= MAX_BY_CLIENTS:
+            raise RequestRefused(
+                ResponseCode.SYSTEM_ERROR, f"there are {len(self._groups)} groups; more can only be made by tools"
             )
         found = GroupConfig(group_name=group)
         self.put(found)
         return found
 
     def put(self, group: GroupConfig) -> None:
-        """Make or change a group, durably."""
-        self._groups[group.group_name] = group
-        self._changed()
+        """Make or change a group, durably. RequestRefused when it can't be written; then nothing is changed."""
+        self._keep({**self._groups, group.group_name: group})
 
     def remove(self, group: str) -> None:
-        """Forget a group, durably."""
-        if self._groups.pop(group, None) is not None:
-            self._changed()
+        """Forget a group, durably. RequestRefused when that can't be written; then it is still there."""
+        if group in self._groups:
+            self._keep({name: kept for name, kept in self._groups.items() if name != group})
 
-    def replace_all(self, content: dict[str, Any]) -> None:
-        """Take the master's table over: the body of request 201."""
-        self._take(content)
-        self._file.save(self.to_json())
+    def replace_all(self, content: dict[Any, Any]) -> None:
+        """Take the master's table over: the body of request 201. RequestRefused as for `put`."""
+        version = DataVersion.from_json(dict_of(content, "dataVersion"))
+        self._keep(_groups_of(content), version, dict_of(content, "forbiddenTable"))
 
     def configure(self, config: BrokerConfig) -> None:
         """Follow changed properties from here on."""
         self._config = config
 
-    def _take(self, content: dict[str, Any]) -> None:
-        self._groups = {
-            name: GroupConfig.from_json({**fields, "groupName": name})
-            for name, fields in dict_of(content, "subscriptionGroupTable").items()
-        }
+    def _take(self, content: dict[Any, Any]) -> None:
+        self._groups = _groups_of(content)
         self._forbidden = dict_of(content, "forbiddenTable")
         self.version = DataVersion.from_json(dict_of(content, "dataVersion"))
 
-    def _changed(self) -> None:
-        self.version = self.version.next(self._clock.now_ms())
-        self._file.save(self.to_json())
+    def _keep(
+        self,
+        groups: dict[str, GroupConfig],
+        version: DataVersion | None = None,
+        forbidden: dict[Any, Any] | None = None,
+    ) -> None:
+        """Make a table durable, and only then ours: a restart must not forget what was answered."""
+        version = version or self.version.next(self._clock.now_ms())
+        forbidden = self._forbidden if forbidden is None else forbidden
+        try:
+            self._file.save(_to_file(groups, version, forbidden))
+        except OSError as error:
+            raise RequestRefused(ResponseCode.SYSTEM_ERROR, f"the groups can't be written: {error}") from error
+        self._groups = groups
+        self.version = version
+        self._forbidden = forbidden
 
     def to_json(self) -> dict[str, Any]:
         """Return the content of the file, which is also the body of request 201."""
-        return {
-            "dataVersion": self.version.to_json(),
-            "forbiddenTable": self._forbidden,
-            "subscriptionGroupTable": {name: self._groups[name].to_json() for name in sorted(self._groups)},
-        }
+        return _to_file(self._groups, self.version, self._forbidden)
+
+
+def _to_file(groups: dict[str, GroupConfig], version: DataVersion, forbidden: dict[Any, Any]) -> dict[str, Any]:
+    return {
+        "dataVersion": version.to_json(),
+        "forbiddenTable": forbidden,
+        "subscriptionGroupTable": {name: groups[name].to_json() for name in sorted(groups)},
+    }
+
+
+def _groups_of(content: dict[Any, Any]) -> dict[str, GroupConfig]:
+    table = dict_of(content, "subscriptionGroupTable")
+    return {str(name): GroupConfig.from_json({**dict_of(table, name), "groupName": str(name)}) for name in table}

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from heapq import heapify, heappop, heappush
 from typing import Final
 
+from broker_py.broker.peer import Peer
+
 _SWEEP_AT: Final = 256
 
 
@@ -19,7 +21,7 @@ class ParkedPull:
     key: tuple[str, int]
     deadline: float
     wanted: Callable[[int], bool] | None
-    peer: object
+    peer: Peer
     resume: Callable[[bool], bool]
     done: bool = field(default=False)
 
@@ -29,11 +31,13 @@ class ParkedPulls:
 
     def __init__(self, limit: int = 1_000_000) -> None:
         self._limit = limit
-        self._by_queue: dict[tuple[str, int], list[ParkedPull]] = {}
+        # Dicts as ordered sets: thousands may wait at one queue, or on one connection.
+        self._by_queue: dict[tuple[str, int], dict[ParkedPull, None]] = {}
+        self._by_peer: dict[Peer, dict[ParkedPull, None]] = {}
         self._deadlines: list[tuple[float, int, ParkedPull]] = []
         self._count = 0
         self._number = 0
-        self._arrived: dict[tuple[str, int], list[int]] = {}
+        self._arrived: dict[tuple[str, int], set[int]] = {}
 
     @property
     def count(self) -> int:
@@ -47,7 +51,8 @@ class ParkedPulls:
 
     def park(self, pull: ParkedPull) -> None:
         """Have a pull wait until a message it may want arrives, or its deadline."""
-        self._by_queue.setdefault(pull.key, []).append(pull)
+        self._by_queue.setdefault(pull.key, {})[pull] = None
+        self._by_peer.setdefault(pull.peer, {})[pull] = None
         self._number += 1
         heappush(self._deadlines, (pull.deadline, self._number, pull))
         self._count += 1
@@ -56,7 +61,7 @@ class ParkedPulls:
         """Note a new message; those who wait for it are woken by `wake`, once for all messages of a batch."""
         key = (topic, queue_id)
         if key in self._by_queue:
-            self._arrived.setdefault(key, []).append(tags_code)
+            self._arrived.setdefault(key, set()).add(tags_code)
 
     def wake(self) -> None:
         """Resume the pulls whose queues got messages that they may want."""
@@ -65,17 +70,12 @@ class ParkedPulls:
             for key, codes in arrived.items():
                 self._wake_queue(key, codes)
 
-    def _wake_queue(self, key: tuple[str, int], codes: list[int]) -> None:
-        waiting = self._by_queue.pop(key, None)
-        if waiting is None:
-            return
-        for pull in waiting:
+    def _wake_queue(self, key: tuple[str, int], codes: set[int]) -> None:
+        for pull in list(self._by_queue.get(key, ())):
             wanted = pull.wanted
             hit = wanted is None or any(wanted(code) for code in codes)
             if hit and pull.resume(False):
                 self._finish(pull)
-            else:
-                self._by_queue.setdefault(key, []).append(pull)
 
     def expire(self, now: float) -> None:
         """Answer the pulls whose time is up."""
@@ -83,7 +83,6 @@ class ParkedPulls:
         while deadlines and deadlines[0][0] <= now:
             pull = heappop(deadlines)[2]
             if not pull.done:
-                self._unlink(pull)
                 pull.resume(True)
                 self._finish(pull)
 
@@ -91,23 +90,20 @@ class ParkedPulls:
         """Answer all of them: the broker stops."""
         self.expire(float("inf"))
 
-    def drop(self, peer: object) -> None:
+    def drop(self, peer: Peer) -> None:
         """Forget the pulls of a peer that is gone."""
-        for waiting in list(self._by_queue.values()):
-            for pull in [pull for pull in waiting if pull.peer is peer]:
-                self._unlink(pull)
-                self._finish(pull)
-
-    def _unlink(self, pull: ParkedPull) -> None:
-        waiting = self._by_queue.get(pull.key)
-        if waiting is not None and pull in waiting:
-            waiting.remove(pull)
-            if not waiting:
-                del self._by_queue[pull.key]
+        for pull in list(self._by_peer.get(peer, ())):
+            self._finish(pull)
 
     def _finish(self, pull: ParkedPull) -> None:
         pull.done = True
         self._count -= 1
+        at_queue, of_peer = self._by_queue[pull.key], self._by_peer[pull.peer]
+        del at_queue[pull], of_peer[pull]
+        if not at_queue:
+            del self._by_queue[pull.key]
+        if not of_peer:
+            del self._by_peer[pull.peer]
         # Woken pulls leave their deadlines behind; a busy queue must not collect them.
         if len(self._deadlines) > _SWEEP_AT and len(self._deadlines) > 2 * self._count:
             self._deadlines = [entry for entry in self._deadlines if not entry[2].done]

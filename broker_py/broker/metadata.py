@@ -3,6 +3,8 @@
 A table is written whole: to a temporary file that is forced and renamed, with the former content kept as `.bak`.
 """
 
+import logging
+from collections.abc import Callable
 from typing import Any, Final
 
 from broker_py.errors import ProtocolError, StoreError
@@ -10,6 +12,7 @@ from broker_py.seams import FileSystem, read_file, replace_file
 from broker_py.wire.fastjson import dumps, loads_object
 
 BACKUP: Final = ".bak"
+log = logging.getLogger(__name__)
 
 
 class MetadataFile:
@@ -20,10 +23,11 @@ class MetadataFile:
         self._directory = directory
         self.path = f"{directory}/{name}"
 
-    def load(self) -> dict[Any, Any]:
-        """Return the content, that of the backup when the file is missing or broken, {} when there is neither.
+    def load(self, take: Callable[[dict[Any, Any]], None]) -> None:
+        """Hand the content to `take`: that of the backup when the file is missing or broken, {} when there is neither.
 
-        StoreError when both are broken: starting empty would forget what they held.
+        A file is broken, too, when `take` says so by a ProtocolError. StoreError when no sound one is left: starting
+        empty would forget what they held.
         """
         faults: list[str] = []
         for path in (self.path, self.path + BACKUP):
@@ -37,12 +41,21 @@ class MetadataFile:
             if not data.strip():
                 continue
             try:
-                return loads_object(data)
+                take(loads_object(data))
             except ProtocolError as error:
                 faults.append(f"{path}: {error}")
+                continue
+            if faults:
+                self._restore(data, faults)
+            return
         if faults:
             raise StoreError("can't be read, and starting without it would forget what it held: " + "; ".join(faults))
-        return {}
+        take({})
+
+    def _restore(self, data: bytes, faults: list[str]) -> None:
+        """Put the backup in the broken file's place: the next `save` must not make the broken one the backup."""
+        log.warning("the backup was taken, since the file is broken: %s", "; ".join(faults))
+        replace_file(self._files, self.path, data)
 
     def save(self, content: dict[str, Any]) -> None:
         """Make `content` durable; OSError leaves the former content in place."""

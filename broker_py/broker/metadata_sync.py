@@ -10,11 +10,10 @@ from typing import Final
 
 from broker_py.broker.consumer_offsets import ConsumerOffsetTable
 from broker_py.broker.groups import GroupTable
-from broker_py.broker.topics import TopicTable
+from broker_py.broker.topics import TopicTable, topics_of
 from broker_py.errors import BrokerPyError
 from broker_py.model.data_version import DataVersion
 from broker_py.model.fields import dict_of
-from broker_py.model.topic import TopicConfig
 from broker_py.remoting.client import RemotingClient
 from broker_py.remoting.connection import expect_success
 from broker_py.wire.codes import RequestCode
@@ -80,9 +79,7 @@ class MetadataSync:
         content = loads_object(await self._ask(master, RequestCode.GET_ALL_TOPIC_CONFIG))
         version = DataVersion.from_json(dict_of(content, "dataVersion"))
         if version != self._topics.version:
-            table = dict_of(content, "topicConfigTable")
-            topics = [TopicConfig.from_json({**fields, "topicName": name}) for name, fields in table.items()]
-            self._topics.replace_all(topics, version)
+            self._topics.replace_all(topics_of(content), version)
 
     async def _copy_groups(self, master: str) -> None:
         content = loads_object(await self._ask(master, RequestCode.GET_ALL_SUBSCRIPTIONGROUP_CONFIG))

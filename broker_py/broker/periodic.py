@@ -4,6 +4,8 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 
+from broker_py.errors import BrokerPyError
+
 log = logging.getLogger(__name__)
 
 
@@ -19,7 +21,13 @@ class Periodic:
 
     def keep(self, work: Awaitable[None]) -> None:
         """Run `work`, which does not end by itself, until `stop`."""
-        self._tasks.append(asyncio.ensure_future(work))
+        self._tasks.append(asyncio.get_running_loop().create_task(self._run(work)))
+
+    async def _run(self, work: Awaitable[None]) -> None:
+        try:
+            await work
+        except Exception:
+            log.exception("work that should not end has ended")
 
     async def _repeat(self, seconds: Callable[[], float], work: Callable[[], "Awaitable[None] | None"]) -> None:
         while True:
@@ -28,6 +36,8 @@ class Periodic:
                 result = work()
                 if result is not None:
                     await result
+            except (OSError, BrokerPyError) as error:
+                log.error("periodic work failed, and will be tried again: %s", error)
             except Exception:
                 log.exception("periodic work failed")
 

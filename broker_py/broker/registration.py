@@ -101,19 +101,6 @@ class Registration:
             server.registered = False
             server.wake.set()
 
-    @property
-    def registered(self) -> bool:
-        """True when at least one name server knows this broker."""
-        return any(server.registered for server in self._servers.values())
-
-    async def wait_registered(self, timeout_seconds: float) -> None:
-        """Wait until every name server has been asked once, at most so long; a start need not wait for the absent."""
-        deadline = asyncio.get_running_loop().time() + timeout_seconds
-        while asyncio.get_running_loop().time() < deadline:
-            if all(server.registered or server.fault for server in self._servers.values()):
-                return
-            await asyncio.sleep(0.01)
-
     async def stop(self) -> None:
         """Stop registering and have all name servers forget this broker; those that can't be reached will by time."""
         self._stopping = True

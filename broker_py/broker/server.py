@@ -61,6 +61,8 @@ log = logging.getLogger(__name__)
 FAST_PORT_BELOW: Final = 2
 _TICK_SECONDS: Final = 0.1
 _DRAIN_SECONDS: Final = 5.0
+# What a start after a crash has to read again at most; 32 MiB of small messages take a second.
+_CHECKPOINT_BYTES: Final = 32 << 20
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -297,6 +299,8 @@ class Broker:
     def _each_second(self) -> None:
         now_ms = self._host.clock.now_ms()
         self.statistics.sample(now_ms)
+        if self.store.bytes_since_checkpoint > _CHECKPOINT_BYTES:
+            self._save_checkpoint()
         fault = self.store.fault
         if fault != self._store_fault:
             self._store_fault = fault

@@ -4,6 +4,7 @@ Counters only grow; once a second `sample` remembers them, and rates are differe
 """
 
 from collections import deque
+from datetime import date
 from typing import Final
 
 RATE_WINDOWS_SECONDS: Final = (10, 60, 600)
@@ -24,15 +25,16 @@ class Statistics:
         self._samples: deque[tuple[int, int, int, int, int]] = deque(maxlen=RATE_WINDOWS_SECONDS[-1] + 1)
         self._puts_at_midnight = [0, 0]  # yesterday's, today's
         self._gets_at_midnight = [0, 0]
+        self._day = date.fromtimestamp(start_ms / 1000)
 
     def sample(self, now_ms: int) -> None:
-        """Remember the counters; called once a second."""
+        """Remember the counters; called once a second. At local midnight today's totals become yesterday's."""
         self._samples.append((now_ms, self.put_messages, self.get_found, self.get_missed, self.got_messages))
-
-    def new_day(self) -> None:
-        """It is midnight: today's totals become yesterday's."""
-        self._puts_at_midnight = [self._puts_at_midnight[1], self.put_messages]
-        self._gets_at_midnight = [self._gets_at_midnight[1], self.got_messages]
+        day = date.fromtimestamp(now_ms / 1000)
+        if day != self._day:
+            self._day = day
+            self._puts_at_midnight = [self._puts_at_midnight[1], self.put_messages]
+            self._gets_at_midnight = [self._gets_at_midnight[1], self.got_messages]
 
     def rates(self) -> dict[str, str]:
         """Rates per second over 10, 60 and 600 s, three numbers each: as far as samples reach, so never empty."""

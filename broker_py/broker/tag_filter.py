@@ -29,6 +29,6 @@ def tag_filter(subscription: Subscription) -> Callable[[int], bool] | None:
 
     Codes are hashes, so that some messages pass that the client itself must drop.
     """
-    if subscription.sub_string == ALL_TAGS or subscription.class_filter_mode:
+    if subscription.sub_string in ("", ALL_TAGS) or subscription.class_filter_mode:
         return None
     return subscription.codes.__contains__

@@ -3,9 +3,9 @@
 Source: broker topic/TopicConfigManager.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
-from typing import Any
+from typing import Any, Final
 
 from broker_py.broker.config import BrokerConfig
 from broker_py.broker.metadata import MetadataFile
@@ -30,6 +30,8 @@ from broker_py.seams import Clock
 from broker_py.wire.codes import ResponseCode
 
 READ_WRITE = PERM_READ | PERM_WRITE
+# Topics that clients make by using them; tools may make more.
+MAX_BY_CLIENTS: Final = 50_000
 FAQ = "\nSee https://rocketmq.apache.org/docs/bestPractice/06FAQ for further details."
 
 
@@ -76,19 +78,17 @@ class TopicTable:
 
     def load(self) -> None:
         """Read the file and add the system topics that it lacks; those that follow a property follow it anew."""
-        content = self._file.load()
-        self._topics = {
-            name: TopicConfig.from_json({**fields, "topicName": name})
-            for name, fields in dict_of(content, "topicConfigTable").items()
-        }
-        self.version = DataVersion.from_json(dict_of(content, "dataVersion"))
-        missing = False
+        self._file.load(self._take)
+        topics = dict(self._topics)
         for topic in system_topics(self._config):
-            if topic.topic_name not in self._topics or topic.topic_name == AUTO_CREATE_TOPIC_KEY:
-                missing = missing or self._topics.get(topic.topic_name) != topic
-                self._topics[topic.topic_name] = topic
-        if missing or not self.version.timestamp:
-            self._changed()
+            if topic.topic_name not in topics or topic.topic_name == AUTO_CREATE_TOPIC_KEY:
+                topics[topic.topic_name] = topic
+        if topics != self._topics or not self.version.timestamp:
+            self._keep(topics)
+
+    def _take(self, content: dict[Any, Any]) -> None:
+        self._topics = topics_of(content)
+        self.version = DataVersion.from_json(dict_of(content, "dataVersion"))
 
     def __contains__(self, topic: str) -> bool:
         return topic in self._topics
@@ -123,7 +123,8 @@ class TopicTable:
             return None
         if default_topic == AUTO_CREATE_TOPIC_KEY and not self._config.auto_create_topic_enable:
             return None
-        queues = max(0, min(queues, pattern.write_queue_nums))
+        self._require_room()
+        queues = max(1, min(queues, pattern.write_queue_nums))
         created = TopicConfig(
             topic_name=topic,
             read_queue_nums=queues,
@@ -139,27 +140,31 @@ class TopicTable:
         """Return a topic's settings, made with `queues` read and write queues if it was unknown."""
         found = self._topics.get(topic)
         if found is None:
+            self._require_room()
             found = TopicConfig(topic_name=topic, read_queue_nums=queues, write_queue_nums=queues, perm=READ_WRITE)
             self.put(found, announce_all=True)
         return found
 
+    def _require_room(self) -> None:
+        if len(self._topics) >= MAX_BY_CLIENTS:
+            raise RequestRefused(
+                ResponseCode.SYSTEM_ERROR, f"there are {len(self._topics)} topics; more can only be made by tools"
+            )
+
     def put(self, topic: TopicConfig, *, announce_all: bool = False) -> None:
-        """Make or change a topic, durably."""
-        self._topics[topic.topic_name] = topic
-        self._changed()
+        """Make or change a topic, durably. RequestRefused when it can't be written; then nothing is changed."""
+        self._keep({**self._topics, topic.topic_name: topic})
         self.on_change(None if announce_all else [topic])
 
     def remove(self, topic: str) -> None:
-        """Forget a topic, durably."""
-        if self._topics.pop(topic, None) is not None:
-            self._changed()
+        """Forget a topic, durably. RequestRefused when that can't be written; then it is still there."""
+        if topic in self._topics:
+            self._keep({name: kept for name, kept in self._topics.items() if name != topic})
             self.on_change(None)
 
-    def replace_all(self, topics: Iterable[TopicConfig], version: DataVersion) -> None:
-        """Take the master's table over."""
-        self._topics = {topic.topic_name: topic for topic in topics}
-        self.version = version
-        self._file.save(self._to_file())
+    def replace_all(self, topics: dict[str, TopicConfig], version: DataVersion) -> None:
+        """Take the master's table over. RequestRefused when it can't be written; then nothing is changed."""
+        self._keep(topics, version)
         self.on_change(None)
 
     def registered(self) -> dict[str, TopicConfig]:
@@ -171,24 +176,39 @@ class TopicTable:
 
     def configure(self, config: BrokerConfig) -> None:
         """Follow changed properties from here on."""
+        if config.broker_permission != self._config.broker_permission:
+            # What is registered changes with it, which name servers see by the version alone.
+            self.version = self.version.next(self._clock.now_ms())
         self._config = config
-        self.version = self.version.next(self._clock.now_ms())
 
-    def _changed(self) -> None:
-        self.version = self.version.next(self._clock.now_ms())
-        self._file.save(self._to_file())
-
-    def _to_file(self) -> dict[str, Any]:
-        return {
-            "dataVersion": self.version.to_json(),
-            "topicConfigTable": {name: self._topics[name].to_json() for name in sorted(self._topics)},
-        }
+    def _keep(self, topics: dict[str, TopicConfig], version: DataVersion | None = None) -> None:
+        """Make a table durable, and only then ours: a restart must not forget what was answered."""
+        version = version or self.version.next(self._clock.now_ms())
+        try:
+            self._file.save(_to_file(topics, version))
+        except OSError as error:
+            raise RequestRefused(ResponseCode.SYSTEM_ERROR, f"the topics can't be written: {error}") from error
+        self._topics = topics
+        self.version = version
 
     def to_json(self) -> dict[str, Any]:
         """Return the body of request 21, with the parts of static topics that we don't have left empty."""
         return {
-            **self._to_file(),
+            **_to_file(self._topics, self.version),
             "mappingDataVersion": DataVersion().to_json(),
             "topicQueueMappingDetailMap": {},
             "topicQueueMappingInfoMap": {},
         }
+
+
+def topics_of(content: dict[Any, Any]) -> dict[str, TopicConfig]:
+    """Return the topics of the file's content or of the body of request 21; ProtocolError when it can't be read."""
+    table = dict_of(content, "topicConfigTable")
+    return {str(name): TopicConfig.from_json({**dict_of(table, name), "topicName": str(name)}) for name in table}
+
+
+def _to_file(topics: dict[str, TopicConfig], version: DataVersion) -> dict[str, Any]:
+    return {
+        "dataVersion": version.to_json(),
+        "topicConfigTable": {name: topics[name].to_json() for name in sorted(topics)},
+    }

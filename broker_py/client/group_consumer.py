@@ -37,6 +37,7 @@ SUSPEND_MS: Final = 15_000
 REBALANCE_SECONDS: Final = 20.0  # also the interval of heartbeats: brokers forget a client after 120 s
 RETRY_SECONDS: Final = 1.0
 TIMEOUT_SECONDS: Final = 3.0
+CANCEL_SECONDS: Final = 0.05
 
 
 class GroupConsumer:
@@ -191,10 +192,12 @@ class GroupConsumer:
 
     async def _give_up(self, queues: list[MessageQueue]) -> None:
         """Stop pulling, then commit: whoever takes a queue over goes on where we were."""
-        tasks = [self._pulling.pop(queue) for queue in queues]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        pulling = {self._pulling.pop(queue) for queue in queues}
+        while pulling:
+            for task in pulling:
+                # Not once: before Python 3.12 `wait_for` drops a cancellation that comes together with its result.
+                task.cancel()
+            _, pulling = await asyncio.wait(pulling, timeout=CANCEL_SECONDS)
         await asyncio.gather(*(self._commit(queue, self._positions.pop(queue, None)) for queue in queues))
 
     async def _commit(self, queue: MessageQueue, position: int | None) -> None:

@@ -13,7 +13,6 @@ from typing import Final, TextIO
 
 from broker_py.errors import ConfigError
 
-DEFAULT_DIRECTORY: Final = "~/logs/rocketmqlogs"
 MAX_FILE_BYTES: Final = 64 << 20
 KEPT_FILES: Final = 10
 _OWN_PACKAGE: Final = "broker_py"

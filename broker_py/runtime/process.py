@@ -72,9 +72,11 @@ def runs_daemon(argv: Sequence[str], command: str) -> bool:
     index = 1
     while index < len(argv):
         argument = argv[index]
+        if argument in ("-", "-c"):
+            return False
         if not argument.startswith("-"):
             return os.path.basename(argument) == command and _NO_DAEMON.isdisjoint(argv[index + 1 :])
-        if argument[1:2] != "-" and argument.endswith("m"):
+        if argument[1] != "-" and argument.endswith("m"):
             rest = argv[index + 1 :]
             return rest[:1] == [_MODULES + command] and _NO_DAEMON.isdisjoint(rest)
         index += 2 if argument in _WITH_VALUE else 1

@@ -8,7 +8,15 @@ import errno
 from typing import Final
 
 from broker_py.errors import LogCorrupt, StoreError
-from broker_py.message.record import check_record, encode_blank, stored_ms_of
+from broker_py.message.record import (
+    BLANK,
+    MAGIC_BLANK,
+    MAGIC_V1,
+    MAGIC_V2,
+    check_record,
+    encode_blank,
+    stored_ms_of,
+)
 from broker_py.seams import File, FileSystem
 from broker_py.store.handles import Handles
 from broker_py.store.segments import Segments
@@ -51,6 +59,9 @@ class CommitLog:
         self._segments = Segments(files, handles, directory, segment_size)
         self._staged: list[bytes] = []
         self._runs: list[tuple[int, list[bytes]]] = []
+        self._partial = bytearray()
+        self._blank_start = 0
+        self._blank_end = 0
         self._unforced: list[int] = []
         self._flushes = 0
         self._forced = 0
@@ -77,7 +88,12 @@ class CommitLog:
     @property
     def empty(self) -> bool:
         """True when there is no file and nothing is staged."""
-        return self._segments.empty and not self._runs
+        return self._segments.empty and not self._runs and not self._partial
+
+    @property
+    def whole_end(self) -> int:
+        """End of what is staged, without the start of a record whose rest a master has still to send."""
+        return self.end - len(self._partial)
 
     def segment_start(self, log_offset: int) -> int:
         """Start of the file that holds `log_offset`."""
@@ -93,6 +109,8 @@ class CommitLog:
         The caller must `stage` it there. A size that no file can hold is the caller's to refuse.
         """
         assert size + _BLANK_BYTES <= self.segment_size
+        if self._partial:
+            self._forget(self.whole_end)  # no master will complete it
         remaining = self.segment_size - self.end % self.segment_size
         if size + _BLANK_BYTES > remaining:
             self.stage(encode_blank(remaining))
@@ -110,14 +128,43 @@ class CommitLog:
     def stage_raw(self, log_offset: int, data: bytes) -> None:
         """Take bytes of the master's log. An empty log may begin at any file boundary.
 
-        StoreError when they do not continue this log.
+        The start of a record waits in memory for the rest: were it written before, a power cut could leave it without
+        its middle, and no check would tell. StoreError when the bytes do not continue this log, LogCorrupt when they
+        are no records.
         """
         if self.empty and log_offset % self.segment_size == 0:
             self._segments.first = self._segments.end = log_offset
             self.written = self.end = log_offset
         elif log_offset != self.end:
             raise StoreError(f"bytes for log offset {log_offset} do not continue a log that ends at {self.end}")
-        self.stage(data)
+        start = self.whole_end
+        self._partial += data
+        try:
+            whole = self._whole_bytes(self._partial, start)
+        except LogCorrupt:
+            del self._partial[len(self._partial) - len(data) :]
+            raise
+        self.end += len(data)
+        if whole:
+            if not self._runs:
+                self._runs.append((start, []))
+            self._runs[-1][1].append(bytes(self._partial[:whole]))
+            del self._partial[:whole]
+
+    def _whole_bytes(self, data: bytearray, log_offset: int) -> int:
+        """Return how many of the bytes from `log_offset` belong to whole records, or to what follows a blank one."""
+        position = self._blank_end - log_offset if self._blank_end > log_offset else 0
+        while len(data) - position >= _BLANK_BYTES:
+            size, magic = BLANK.unpack_from(data, position)
+            room = self.segment_end(log_offset + position) - log_offset - position
+            if magic == MAGIC_BLANK and size == room:
+                self._blank_start, self._blank_end = log_offset + position, log_offset + position + size
+            elif magic not in (MAGIC_V1, MAGIC_V2) or not 0 < size <= room - _BLANK_BYTES:
+                raise LogCorrupt(f"there is no record at log offset {log_offset + position}, where one should begin")
+            elif size > len(data) - position:
+                break
+            position += size
+        return min(position, len(data))
 
     def commit(self) -> None:
         """Write what is staged. On OSError nothing of it counts, and nothing more is written before `cut`."""
@@ -129,11 +176,18 @@ class CommitLog:
                 self._write(start, pieces[0] if len(pieces) == 1 else b"".join(pieces))
         except OSError:
             self._unclean = True
-            self.end = self.written
+            self._forget(self.written)
             raise
         finally:
             self._runs.clear()
-        self.written = self.end
+        self.written = self.whole_end
+
+    def _forget(self, end: int) -> None:
+        """Have nothing staged behind `end`."""
+        self._partial.clear()
+        if self._blank_start >= end:
+            self._blank_end = 0
+        self.end = end
 
     def _write(self, start: int, data: bytes) -> None:
         """Write one run. New names are forced at once, so that no file is missing before one that is there."""
@@ -169,7 +223,8 @@ class CommitLog:
         if self._segments.first < log_offset < self._segments.end:
             self._hold(self.segment_start(log_offset))
         self._force_names()
-        self.written = self.end = log_offset
+        self._forget(log_offset)
+        self.written = log_offset
         self._unclean = False
 
     def start_flush(self, stored_ms: int, fault: str | None = None) -> LogFlush:

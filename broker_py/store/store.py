@@ -238,7 +238,7 @@ class Store:
         total = sum(sizes)
         if total + 8 > self.log.segment_size:
             raise MessageIllegal(f"a batch of {total} bytes does not fit in a file of {self.log.segment_size}")
-        start = self.log.end
+        start = self.log.whole_end
         if messages:
             self.log.place(total)
         placed = [self._append(message, size) for message, size in zip(messages, sizes, strict=True)]
@@ -265,7 +265,7 @@ class Store:
             queue = self._queues.make(message.topic, message.queue_id)
             queue_offset = queue.next_offset
             queue.next_offset = queue_offset + 1
-        start = log.end
+        start = log.whole_end
         log_offset = log.place(size)
         stored_ms = self._clock.now_ms()
         log.stage(encode_record(message, body_crc(message.body), queue_offset, log_offset, stored_ms, self._store_host))
@@ -274,8 +274,9 @@ class Store:
         return placed
 
     def append_raw(self, log_offset: int, data: bytes) -> None:
-        """Take bytes of a master's log; `commit` writes them. StoreError when they do not continue this log.
+        """Take bytes of a master's log; `commit` writes the whole records among them.
 
+        StoreError when they do not continue this log, LogCorrupt when they are no records.
         A replica goes on while its disk is getting full: it can't refuse what its master took.
         """
         if self._flush_fault is not None or self._write_fault is not None:

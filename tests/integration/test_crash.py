@@ -8,6 +8,7 @@ import pytest
 from broker_py.client.messages import ReceivedMessage
 from broker_py.errors import Unreachable
 from broker_py.wire.codes import ResponseCode
+from broker_py.wire.fastjson import loads_object
 from tests.support.cluster import Cluster, Daemon, until
 from tests.support.direct import Direct
 
@@ -71,9 +72,9 @@ async def test_nothing_that_was_acknowledged_is_missing_after_a_kill_under_load(
             await sending
             await broker.start()
             stored = await everything(direct, broker)
-            assert {body: place for place, message in stored.items() if (body := message.body) in load.acknowledged} == (
-                load.acknowledged
-            )
+            assert {
+                body: place for place, message in stored.items() if (body := message.body) in load.acknowledged
+            } == (load.acknowledged)
 
 
 async def test_a_broker_killed_again_and_again_while_it_recovers_loses_nothing(cluster: Cluster) -> None:
@@ -136,7 +137,8 @@ async def test_where_groups_stand_is_kept_over_a_clean_stop_and_nearly_over_a_ki
         await direct.commit(broker.address, "T", "group", 9)
 
         async def saved() -> bool:
-            return "{0:9}" in (broker.store / "config" / "consumerOffset.json").read_text()
+            table = loads_object((broker.store / "config" / "consumerOffset.json").read_bytes())
+            return bool(table["offsetTable"]["T@group"] == {"0": 9})
 
         await until(saved, "the offset is in the file")
         broker.kill()

@@ -79,5 +79,4 @@ def test_what_was_flushed_survives_a_crash_at_any_operation(
     crasher = lives(SEED + shard, STATES // SHARDS)
     record_property("crash_states", crasher.states)
     record_property("violations", len(crasher.found))
-    print(f"seed {SEED + shard}: {crasher.states} crash states, {len(crasher.found)} violations")
     assert not crasher.found, "\n".join([f"seed {SEED + shard}", *crasher.found[:10]])

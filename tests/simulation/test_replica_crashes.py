@@ -1,6 +1,7 @@
 """A replica that takes its master's log in arbitrary slices, and loses power at every operation."""
 
 import os
+from collections.abc import Callable
 from random import Random
 
 import pytest
@@ -89,17 +90,19 @@ class Replica:
 
 
 @pytest.mark.timeout(3600)
-def test_a_replica_continues_from_whatever_a_crash_leaves() -> None:
+def test_a_replica_continues_from_whatever_a_crash_leaves(record_property: Callable[[str, object], None]) -> None:
     random = Random(SEED)
     master = master_of(random)
     states = 0
     while states < STATES:
         replica = Replica(master, random)
         replica.copy()
+        states += replica.states
+        record_property("crash_states", replica.states)
+        record_property("violations", len(replica.found))
         assert not replica.found, "\n".join([f"seed {SEED}", *replica.found[:10]])
         replica.files.on_step = None
         replica.store.dispatch(replica.store.written.value)
         for topic in TOPICS:
             for queue_id in range(QUEUES):
                 assert replica.store.max_offset(topic, queue_id) == master.max_offset(topic, queue_id)
-        states += replica.states

@@ -231,4 +231,6 @@ class Cluster:
             if daemon.process is not None:
                 daemon.kill()
         for daemon in self._daemons:
-            print(f"--- {daemon.directory.name} at {daemon.address}\n{daemon.output()}{daemon.log()[-_LOG_TAIL_BYTES:]}")
+            print(
+                f"--- {daemon.directory.name} at {daemon.address}\n{daemon.output()}{daemon.log()[-_LOG_TAIL_BYTES:]}"
+            )

@@ -109,9 +109,7 @@ class Direct:
 
     async def commit(self, address: str, topic: str, group: str, queue_offset: int, queue_id: int = 0) -> None:
         """Set where a group stands in a queue."""
-        header = UpdateOffsetRequest(
-            consumer_group=group, topic=topic, queue_id=queue_id, commit_offset=queue_offset
-        )
+        header = UpdateOffsetRequest(consumer_group=group, topic=topic, queue_id=queue_id, commit_offset=queue_offset)
         await self.tell(address, RequestCode.UPDATE_CONSUMER_OFFSET, encode_header(header))
 
     async def committed(self, address: str, topic: str, group: str, queue_id: int = 0) -> int | None:

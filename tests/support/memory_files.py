@@ -348,9 +348,7 @@ def _crashed_data(inode: _Inode, random: Random, policy: CrashPolicy) -> bytearr
             stop = min(end, start - start % unit + unit)
             sector = start // unit
             if sector not in kept:
-                kept[sector] = (
-                    _kept(random, policy, len(changes)) if common is None else common + random.randrange(2)
-                )
+                kept[sector] = _kept(random, policy, len(changes)) if common is None else common + random.randrange(2)
             if number < kept[sector]:
                 data[start:stop] = bytes(stop - start) if change is None else change[start - position : stop - position]
     del data[length:]

@@ -7,7 +7,7 @@ from broker_py.broker.config import BrokerConfig
 from broker_py.broker.statistics import Statistics
 from broker_py.errors import ConfigError, RequestRefused
 from broker_py.model.data_version import DataVersion
-from broker_py.remoting.connection import Connection
+from broker_py.broker.peer import Peer
 from broker_py.remoting.router import Router
 from broker_py.seams import Clock
 from broker_py.store.store import Store
@@ -56,12 +56,12 @@ class BrokerHandler:
         router.on_command(RequestCode.DELETE_EXPIRED_COMMITLOG, self.delete_expired)
         router.on_command(RequestCode.GET_BROKER_HA_STATUS, self.ha_status)
 
-    def get_config(self, _command: Command, _peer: Connection) -> Reply:
+    def get_config(self, _command: Command, _peer: Peer) -> Reply:
         """Return all properties as text."""
         version = dumps(self._version.to_json()).decode()
         return Reply(ext={"version": version}, body=self._show().encode())
 
-    def update_config(self, command: Command, _peer: Connection) -> Reply:
+    def update_config(self, command: Command, _peer: Peer) -> Reply:
         """Change properties that can be changed while the broker runs; all of them or none."""
         try:
             self._change(command.body.decode())
@@ -71,7 +71,7 @@ class BrokerHandler:
             raise RequestRefused(ResponseCode.SYSTEM_ERROR, str(error)) from None
         return Reply()
 
-    def runtime_info(self, _command: Command, _peer: Connection) -> Reply:
+    def runtime_info(self, _command: Command, _peer: Peer) -> Reply:
         """Return the figures that clusterList and brokerStatus show."""
         store = self._store
         now_ms = self._clock.now_ms()
@@ -119,18 +119,18 @@ class BrokerHandler:
         }
         return Reply(body=dumps({"table": table}))
 
-    def clean_queues(self, _command: Command, _peer: Connection) -> Reply:
+    def clean_queues(self, _command: Command, _peer: Peer) -> Reply:
         """Remove queue files that point only at deleted parts of the log."""
         self._store.remove_expired_units()
         return Reply()
 
-    def delete_expired(self, _command: Command, _peer: Connection) -> Reply:
+    def delete_expired(self, _command: Command, _peer: Peer) -> Reply:
         """Delete expired files of the log now rather than at deleteWhen."""
         self._store.delete_soon()
         self._store.clean(self._clock.now_ms())
         return Reply()
 
-    def ha_status(self, _command: Command, _peer: Connection) -> Reply:
+    def ha_status(self, _command: Command, _peer: Peer) -> Reply:
         """Return the state of replication."""
         return Reply(body=dumps(self._replication()))
 

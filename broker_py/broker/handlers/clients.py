@@ -15,7 +15,7 @@ from broker_py.model.fields import dict_of, list_of, text_of
 from broker_py.model.message_queue import MessageQueue
 from broker_py.model.subscription import Heartbeat, Subscription
 from broker_py.model.topic import retry_topic
-from broker_py.remoting.connection import Connection
+from broker_py.broker.peer import Peer
 from broker_py.remoting.router import Router
 from broker_py.seams import Clock
 from broker_py.wire.codes import LANGUAGES, RequestCode, ResponseCode
@@ -57,7 +57,7 @@ class ClientHandler:
         router.on(RequestCode.GET_PRODUCER_CONNECTION_LIST, ProducerGroupRequest, self.producer_connections)
         router.on_command(RequestCode.GET_ALL_PRODUCER_INFO, self.all_producers)
 
-    def heartbeat(self, command: Command, peer: Connection) -> Reply:
+    def heartbeat(self, command: Command, peer: Peer) -> Reply:
         """Note a client's groups; a consumer group gets its settings and its retry topic."""
         heartbeat = Heartbeat.from_json(_body(command))
         client = Client(heartbeat.client_id, peer, command.language, command.version, self._clock.now_ms())
@@ -70,7 +70,7 @@ class ClientHandler:
             self._producers.heard(producer_group, client)
         return Reply()
 
-    def unregister(self, request: UnregisterClientRequest, _command: Command, peer: Connection) -> Reply:
+    def unregister(self, request: UnregisterClientRequest, _command: Command, peer: Peer) -> Reply:
         """Forget a client in the groups that it names."""
         if request.producer_group:
             self._producers.left(request.producer_group, peer)
@@ -78,7 +78,7 @@ class ClientHandler:
             self._consumers.left(request.consumer_group, peer)
         return Reply()
 
-    def consumer_list(self, request: ConsumerGroupRequest, _command: Command, peer: Connection) -> Reply:
+    def consumer_list(self, request: ConsumerGroupRequest, _command: Command, peer: Peer) -> Reply:
         """Return the ids of a group's members, by which each of them divides the queues."""
         group = self._consumers.get(request.consumer_group)
         if group is None:
@@ -88,7 +88,7 @@ class ClientHandler:
             )
         return Reply(body=dumps({"consumerIdList": group.client_ids()}))
 
-    def lock(self, command: Command, _peer: Connection) -> Reply:
+    def lock(self, command: Command, _peer: Peer) -> Reply:
         """Lock queues for ordered consumption; the reply has those that are the client's."""
         body = _body(command)
         held = self._locks.lock(
@@ -96,19 +96,19 @@ class ClientHandler:
         )
         return Reply(body=dumps({"lockOKMQSet": [queue.to_json() for queue in held]}))
 
-    def unlock(self, command: Command, _peer: Connection) -> Reply:
+    def unlock(self, command: Command, _peer: Peer) -> Reply:
         """Unlock queues."""
         body = _body(command)
         self._locks.unlock(text_of(body, "consumerGroup"), text_of(body, "clientId"), _queues(body))
         return Reply()
 
-    def check_config(self, command: Command, _peer: Connection) -> Reply:
+    def check_config(self, command: Command, _peer: Peer) -> Reply:
         """Tell a consumer at its start whether its subscription can be served."""
         subscription = Subscription.from_json(dict_of(_body(command), "subscriptionData"))
         parse_subscription(subscription.topic, subscription.sub_string, subscription.expression_type)
         return Reply()
 
-    def consumer_connections(self, request: ConsumerGroupRequest, _command: Command, _peer: Connection) -> Reply:
+    def consumer_connections(self, request: ConsumerGroupRequest, _command: Command, _peer: Peer) -> Reply:
         """Return the connections and subscriptions of a group."""
         group = self._consumers.get(request.consumer_group)
         if group is None:
@@ -129,14 +129,14 @@ class ClientHandler:
             )
         )
 
-    def producer_connections(self, request: ProducerGroupRequest, _command: Command, _peer: Connection) -> Reply:
+    def producer_connections(self, request: ProducerGroupRequest, _command: Command, _peer: Peer) -> Reply:
         """Return the connections of a producer group."""
         members = self._producers.members(request.producer_group)
         if not members:
             raise RequestRefused(ResponseCode.SYSTEM_ERROR, f"the producer group[{request.producer_group}] not exist")
         return Reply(body=dumps({"connectionSet": [_connection(client) for client in members]}))
 
-    def all_producers(self, _command: Command, _peer: Connection) -> Reply:
+    def all_producers(self, _command: Command, _peer: Peer) -> Reply:
         """Return all producers by group."""
         data = {
             group: [

@@ -8,7 +8,7 @@ from broker_py.errors import ProtocolError, RequestRefused
 from broker_py.model.data_version import DataVersion
 from broker_py.model.group import GroupConfig
 from broker_py.model.topic import retry_topic
-from broker_py.remoting.connection import Connection
+from broker_py.broker.peer import Peer
 from broker_py.remoting.router import Router
 from broker_py.wire.codes import RequestCode, ResponseCode
 from broker_py.wire.command import Command, Reply
@@ -37,7 +37,7 @@ class GroupHandler:
         router.on_command(RequestCode.GET_ALL_DELAY_OFFSET, self.delay_offsets)
         router.on_command(RequestCode.GET_ALL_MESSAGE_REQUEST_MODE, self.request_modes)
 
-    def put(self, command: Command, _peer: Connection) -> Reply:
+    def put(self, command: Command, _peer: Peer) -> Reply:
         """Make a group or change its settings."""
         self._check_master()
         try:
@@ -49,7 +49,7 @@ class GroupHandler:
         self._groups.put(group)
         return Reply()
 
-    def delete(self, request: DeleteGroupRequest, _command: Command, _peer: Connection) -> Reply:
+    def delete(self, request: DeleteGroupRequest, _command: Command, _peer: Peer) -> Reply:
         """Remove a group, on demand with its offsets."""
         self._check_master()
         self._groups.remove(request.group_name)
@@ -65,25 +65,25 @@ class GroupHandler:
                 "Can't modify topic or subscription group from slave broker, please execute it from master broker.",
             )
 
-    def get(self, request: GroupRequest, _command: Command, _peer: Connection) -> Reply:
+    def get(self, request: GroupRequest, _command: Command, _peer: Peer) -> Reply:
         """Return a group's settings."""
         group = self._groups.get(request.group)
         if group is None:
             raise RequestRefused(ResponseCode.SYSTEM_ERROR, f"No group in this broker. group: {request.group}")
         return Reply(body=dumps(group.to_json()))
 
-    def get_all(self, _command: Command, _peer: Connection) -> Reply:
+    def get_all(self, _command: Command, _peer: Peer) -> Reply:
         """Return all groups."""
         return Reply(body=dumps(self._groups.to_json()))
 
-    def all_offsets(self, _command: Command, _peer: Connection) -> Reply:
+    def all_offsets(self, _command: Command, _peer: Peer) -> Reply:
         """Return the offsets of all groups."""
         return Reply(body=dumps(self._offsets.to_json()))
 
-    def delay_offsets(self, _command: Command, _peer: Connection) -> Reply:
+    def delay_offsets(self, _command: Command, _peer: Peer) -> Reply:
         """Return the positions of delayed delivery, of which there are none: no message is delayed here."""
         return Reply(body=dumps({"dataVersion": DataVersion().to_json(), "offsetTable": {}}))
 
-    def request_modes(self, _command: Command, _peer: Connection) -> Reply:
+    def request_modes(self, _command: Command, _peer: Peer) -> Reply:
         """Return the groups that consume by POP, of which there are none."""
         return Reply(body=dumps({"messageRequestModeMap": {}}))

@@ -3,7 +3,7 @@
 from broker_py.broker.consumer_offsets import ConsumerOffsetTable
 from broker_py.broker.topics import TopicTable
 from broker_py.errors import RequestRefused
-from broker_py.remoting.connection import Connection
+from broker_py.broker.peer import Peer
 from broker_py.remoting.router import Router
 from broker_py.store.store import Store
 from broker_py.wire.codes import RequestCode, ResponseCode
@@ -33,7 +33,7 @@ class OffsetHandler:
         router.on(RequestCode.GET_MIN_OFFSET, QueueRequest, self.minimum)
         router.on(RequestCode.GET_EARLIEST_MSG_STORETIME, QueueRequest, self.earliest)
 
-    def query(self, request: QueryOffsetRequest, _command: Command, _peer: Connection) -> Reply:
+    def query(self, request: QueryOffsetRequest, _command: Command, _peer: Peer) -> Reply:
         """Return a group's offset; for a group new to a young queue, its start."""
         offset = self._offsets.offset(request.consumer_group, request.topic, request.queue_id)
         if offset < 0:
@@ -49,7 +49,7 @@ class OffsetHandler:
         first = self._store.unit(topic, queue_id, 0)
         return first is None or self._store.is_near(first[0])
 
-    def update(self, request: UpdateOffsetRequest, _command: Command, _peer: Connection) -> Reply:
+    def update(self, request: UpdateOffsetRequest, _command: Command, _peer: Peer) -> Reply:
         """Note where a group stands."""
         self._topics.require(request.topic)
         if request.commit_offset < 0 or request.queue_id < 0:
@@ -60,19 +60,19 @@ class OffsetHandler:
         self._offsets.commit(request.consumer_group, request.topic, request.queue_id, request.commit_offset)
         return Reply()
 
-    def search(self, request: SearchOffsetRequest, _command: Command, _peer: Connection) -> Reply:
+    def search(self, request: SearchOffsetRequest, _command: Command, _peer: Peer) -> Reply:
         """Return the offset that belongs to a time."""
         return _offset(self._store.offset_by_time(request.topic, request.queue_id, request.timestamp))
 
-    def maximum(self, request: QueueRequest, _command: Command, _peer: Connection) -> Reply:
+    def maximum(self, request: QueueRequest, _command: Command, _peer: Peer) -> Reply:
         """Return the offset that the next message gets."""
         return _offset(self._store.max_offset(request.topic, request.queue_id))
 
-    def minimum(self, request: QueueRequest, _command: Command, _peer: Connection) -> Reply:
+    def minimum(self, request: QueueRequest, _command: Command, _peer: Peer) -> Reply:
         """Return the offset of the oldest message kept."""
         return _offset(self._store.min_offset(request.topic, request.queue_id))
 
-    def earliest(self, request: QueueRequest, _command: Command, _peer: Connection) -> Reply:
+    def earliest(self, request: QueueRequest, _command: Command, _peer: Peer) -> Reply:
         """Return the store time of the oldest message kept, -1 when there is none."""
         first = self._store.min_offset(request.topic, request.queue_id)
         stored_ms = self._store.stored_ms(request.topic, request.queue_id, first)

@@ -9,7 +9,7 @@ from broker_py.broker.groups import GroupTable
 from broker_py.broker.topics import TopicTable
 from broker_py.errors import RequestRefused
 from broker_py.model.message_queue import MessageQueue
-from broker_py.remoting.connection import Connection
+from broker_py.broker.peer import Peer
 from broker_py.remoting.router import Router
 from broker_py.store.store import Store
 from broker_py.wire.codes import RequestCode, ResponseCode
@@ -57,7 +57,7 @@ class ProgressHandler:
         router.on(RequestCode.QUERY_CONSUME_TIME_SPAN, TopicGroupRequest, self.time_span)
         router.on(RequestCode.QUERY_CONSUME_QUEUE, QueryConsumeQueueRequest, self.queue_units)
 
-    def topic_stats(self, request: TopicRequest, _command: Command, _peer: Connection) -> Reply:
+    def topic_stats(self, request: TopicRequest, _command: Command, _peer: Peer) -> Reply:
         """Return first, last and last time of each of a topic's queues."""
         topic = self._topics.require(request.topic)
         table: dict[MessageQueue, Any] = {}
@@ -72,7 +72,7 @@ class ProgressHandler:
             }
         return Reply(body=dumps({"offsetTable": table}))
 
-    def consume_stats(self, request: ConsumeStatsRequest, _command: Command, _peer: Connection) -> Reply:
+    def consume_stats(self, request: ConsumeStatsRequest, _command: Command, _peer: Peer) -> Reply:
         """Return a group's lag in each queue of its topics."""
         topics = {request.topic} if request.topic else self._offsets.topics_of(request.consumer_group)
         table: dict[MessageQueue, Any] = {}
@@ -99,7 +99,7 @@ class ProgressHandler:
             }
         return table
 
-    def broker_consume_stats(self, request: BrokerConsumeStatsRequest, _command: Command, _peer: Connection) -> Reply:
+    def broker_consume_stats(self, request: BrokerConsumeStatsRequest, _command: Command, _peer: Peer) -> Reply:
         """Return the lag of all groups (of those that consume in order, or of the others)."""
         groups: list[dict[str, Any]] = []
         total_lag = total_in_flight = 0
@@ -126,16 +126,16 @@ class ProgressHandler:
             )
         )
 
-    def groups_of_topic(self, request: TopicRequest, _command: Command, _peer: Connection) -> Reply:
+    def groups_of_topic(self, request: TopicRequest, _command: Command, _peer: Peer) -> Reply:
         """Return the groups that consume a topic now or did."""
         groups = self._consumers.subscribers_of(request.topic) | self._offsets.groups_of(request.topic)
         return Reply(body=dumps({"groupList": sorted(groups)}))
 
-    def topics_of_group(self, request: GroupRequest, _command: Command, _peer: Connection) -> Reply:
+    def topics_of_group(self, request: GroupRequest, _command: Command, _peer: Peer) -> Reply:
         """Return the topics that a group has offsets in."""
         return Reply(body=dumps({"topicList": sorted(self._offsets.topics_of(request.group))}))
 
-    def subscription(self, request: TopicGroupRequest, _command: Command, _peer: Connection) -> Reply:
+    def subscription(self, request: TopicGroupRequest, _command: Command, _peer: Peer) -> Reply:
         """Return what a group wants of a topic."""
         body: dict[str, Any] = {"group": request.group, "topic": request.topic}
         members = self._consumers.get(request.group)
@@ -144,7 +144,7 @@ class ProgressHandler:
             body["subscriptionData"] = wanted.to_json()
         return Reply(body=dumps(body))
 
-    def time_span(self, request: TopicGroupRequest, _command: Command, _peer: Connection) -> Reply:
+    def time_span(self, request: TopicGroupRequest, _command: Command, _peer: Peer) -> Reply:
         """Return for each queue the times of its first and last message and of what the group consumed last."""
         name = request.topic or ""
         topic = self._topics.require(name)
@@ -167,7 +167,7 @@ class ProgressHandler:
             )
         return Reply(body=dumps({"consumeTimeSpanSet": spans}))
 
-    def queue_units(self, request: QueryConsumeQueueRequest, _command: Command, _peer: Connection) -> Reply:
+    def queue_units(self, request: QueryConsumeQueueRequest, _command: Command, _peer: Peer) -> Reply:
         """Return raw units of a consume queue."""
         self._topics.require(request.topic)
         low = self._store.min_offset(request.topic, request.queue_id)

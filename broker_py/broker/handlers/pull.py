@@ -15,7 +15,7 @@ from broker_py.errors import RequestRefused
 from broker_py.model.group import GroupConfig
 from broker_py.model.subscription import BROADCASTING, Subscription
 from broker_py.model.topic import PERM_READ
-from broker_py.remoting.connection import Connection
+from broker_py.broker.peer import Peer
 from broker_py.seams import Clock
 from broker_py.store.reading import GetResult, GetStatus
 from broker_py.store.store import Store
@@ -79,7 +79,7 @@ class PullHandler:
         """Follow changed properties from here on."""
         self._config = config
 
-    def handle(self, command: Command, peer: Connection) -> Reply | None:
+    def handle(self, command: Command, peer: Peer) -> Reply | None:
         """Answer a pull, or park it."""
         request = decode_header(PullRequest, command.ext)
         group = self._check(request, command.code)
@@ -193,7 +193,7 @@ class PullHandler:
         wanted: Callable[[int], bool] | None,
         group: GroupConfig,
         command: Command,
-        peer: Connection,
+        peer: Peer,
     ) -> None:
         config = self._config
         timeout_ms = request.suspend_timeout_millis if config.long_polling_enable else config.short_polling_time_mills
@@ -244,7 +244,7 @@ class PullHandler:
 
     # One message
 
-    def view(self, request: ViewMessageRequest, command: Command, peer: Connection) -> Reply:  # noqa: ARG002
+    def view(self, request: ViewMessageRequest, command: Command, peer: Peer) -> Reply:  # noqa: ARG002
         """Return the message at a byte position of the log: request 33."""
         record = self._store.record(request.offset)
         if record is None:

@@ -12,7 +12,7 @@ from broker_py.broker.topics import TopicTable
 from broker_py.errors import RequestRefused
 from broker_py.message.properties import KEYS, UNIQ_KEY, decode_properties
 from broker_py.message.record import Record, decode_record
-from broker_py.remoting.connection import Connection
+from broker_py.broker.peer import Peer
 from broker_py.remoting.router import Router
 from broker_py.store.store import Store
 from broker_py.wire.codes import RequestCode, ResponseCode
@@ -37,7 +37,7 @@ class QueryHandler:
         """Serve the request."""
         router.on_command(RequestCode.QUERY_MESSAGE, self.handle)
 
-    async def handle(self, command: Command, _peer: Connection) -> Reply:
+    async def handle(self, command: Command, _peer: Peer) -> Reply:
         """Return the stored messages of a topic that have a key and were stored in a span of time."""
         request = decode_header(QueryMessageRequest, command.ext)
         topic = self._topics.require(request.topic)

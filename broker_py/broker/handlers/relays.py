@@ -9,7 +9,7 @@ from broker_py.broker.topics import TopicTable
 from broker_py.errors import RequestRefused, Unreachable
 from broker_py.model.fields import dict_of
 from broker_py.model.message_queue import MessageQueue
-from broker_py.remoting.connection import Connection
+from broker_py.broker.peer import Peer
 from broker_py.remoting.router import Router
 from broker_py.store.store import Store
 from broker_py.wire.codes import LANGUAGES, RequestCode, ResponseCode
@@ -47,7 +47,7 @@ class RelayHandler:
         router.on(RequestCode.INVOKE_BROKER_TO_GET_CONSUMER_STATUS, ConsumerStatusRequest, self.consumer_status)
         router.on(RequestCode.GET_CONSUMER_RUNNING_INFO, ClientRequest, self.running_info)
 
-    def reset_offset(self, request: ResetOffsetRequest, command: Command, _peer: Connection) -> Reply:
+    def reset_offset(self, request: ResetOffsetRequest, command: Command, _peer: Peer) -> Reply:
         """Compute a group's offsets for a time and push them to its members, who commit them."""
         targets = self._targets(request)
         group = self._consumers.get(request.group)
@@ -95,7 +95,7 @@ class RelayHandler:
             )
         return targets
 
-    async def consumer_status(self, request: ConsumerStatusRequest, _command: Command, _peer: Connection) -> Reply:
+    async def consumer_status(self, request: ConsumerStatusRequest, _command: Command, _peer: Peer) -> Reply:
         """Ask the members of a group for the offsets that they have in memory."""
         group = self._consumers.get(request.group)
         if group is None:
@@ -116,7 +116,7 @@ class RelayHandler:
                 table[client.client_id] = dict_of(loads_object(answer.body), "messageQueueTable")
         return Reply(body=dumps({"consumerTable": table}))
 
-    async def running_info(self, request: ClientRequest, command: Command, _peer: Connection) -> Reply:
+    async def running_info(self, request: ClientRequest, command: Command, _peer: Peer) -> Reply:
         """Ask one consumer what it does; its answer is passed on as it is."""
         group = self._consumers.get(request.consumer_group)
         client = group.member(request.client_id or "") if group is not None else None

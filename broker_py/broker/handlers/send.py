@@ -35,7 +35,7 @@ from broker_py.model.topic import (
     TopicConfig,
     topic_name_fault,
 )
-from broker_py.remoting.connection import Connection
+from broker_py.broker.peer import Peer
 from broker_py.seams import Clock
 from broker_py.store.store import Store
 from broker_py.wire.codes import VERSION_MAX_RECONSUME_TIMES, RequestCode, ResponseCode
@@ -80,7 +80,7 @@ class SendHandler:
         self._added = PROPERTY_END.join(name + NAME_END + value for name, value in added.items())
         self._reply_ext = {MSG_REGION: config.region_id, TRACE_ON: trace}
 
-    def handle(self, command: Command, peer: Connection) -> Reply | None:
+    def handle(self, command: Command, peer: Peer) -> Reply | None:
         """Store the message of a send; it is answered later."""
         request = decode_send(command)
         self._check_accepting()
@@ -168,7 +168,7 @@ class SendHandler:
 
     # Storing
 
-    def _store_one(self, request: SendRequest, topic: TopicConfig, command: Command, peer: Connection) -> None:
+    def _store_one(self, request: SendRequest, topic: TopicConfig, command: Command, peer: Peer) -> None:
         properties = _properties_of(request.properties)
         self._check_properties(properties)
         text = request.properties
@@ -219,7 +219,7 @@ class SendHandler:
         self._topics.create_if_missing(dead, 1)
         return dead, 0
 
-    def _store_batch(self, request: SendRequest, topic: TopicConfig, command: Command, peer: Connection) -> None:
+    def _store_batch(self, request: SendRequest, topic: TopicConfig, command: Command, peer: Peer) -> None:
         if request.topic.startswith(RETRY_PREFIX):
             raise RequestRefused(
                 ResponseCode.MESSAGE_ILLEGAL, f"batch request does not support retry group {request.topic}"
@@ -285,7 +285,7 @@ def _properties_of(text: str) -> dict[str, str]:
     return properties
 
 
-def _born_host(peer: Connection) -> bytes:
+def _born_host(peer: Peer) -> bytes:
     """Return the producer's packed address, kept on its connection."""
     packed: bytes | None = peer.attachment
     if packed is None:

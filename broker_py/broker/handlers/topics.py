@@ -7,7 +7,7 @@ from broker_py.broker.consumer_offsets import ConsumerOffsetTable
 from broker_py.broker.topics import TopicTable
 from broker_py.errors import RequestRefused
 from broker_py.model.topic import SYSTEM_TOPICS, TopicConfig, topic_name_fault
-from broker_py.remoting.connection import Connection
+from broker_py.broker.peer import Peer
 from broker_py.remoting.router import Router
 from broker_py.store.store import Store
 from broker_py.wire.codes import RequestCode, ResponseCode
@@ -51,7 +51,7 @@ class TopicHandler:
         router.on_command(RequestCode.GET_SYSTEM_TOPIC_LIST_FROM_BROKER, self.system_topics)
         router.on_command(RequestCode.CLEAN_UNUSED_TOPIC, self.clean_unused)
 
-    def create(self, request: CreateTopicRequest, _command: Command, _peer: Connection) -> Reply:
+    def create(self, request: CreateTopicRequest, _command: Command, _peer: Peer) -> Reply:
         """Make a topic or change its settings. Queues that it no longer has keep what they hold."""
         name = request.topic
         self._check_changeable(name)
@@ -77,7 +77,7 @@ class TopicHandler:
         self._topics.put(topic)
         return Reply()
 
-    def delete(self, request: TopicRequest, _command: Command, _peer: Connection) -> Reply:
+    def delete(self, request: TopicRequest, _command: Command, _peer: Peer) -> Reply:
         """Remove a topic with its queues and the offsets in them; the log keeps its records until they expire."""
         self._check_changeable(request.topic)
         self._topics.remove(request.topic)
@@ -94,23 +94,23 @@ class TopicHandler:
         if self._config.validate_system_topic_when_update_topic and self._topics.is_system(topic):
             raise _refused(f"The topic[{topic}] is conflict with system topic.")
 
-    def get(self, request: TopicRequest, _command: Command, _peer: Connection) -> Reply:
+    def get(self, request: TopicRequest, _command: Command, _peer: Peer) -> Reply:
         """Return a topic's settings."""
         topic = self._topics.get(request.topic)
         if topic is None:
             raise RequestRefused(ResponseCode.TOPIC_NOT_EXIST, f"No topic in this broker. topic: {request.topic}")
         return Reply(body=dumps(topic.to_json()))
 
-    def get_all(self, _command: Command, _peer: Connection) -> Reply:
+    def get_all(self, _command: Command, _peer: Peer) -> Reply:
         """Return all topics; slaves ask for them too."""
         return Reply(body=dumps(self._topics.to_json()))
 
-    def system_topics(self, _command: Command, _peer: Connection) -> Reply:
+    def system_topics(self, _command: Command, _peer: Peer) -> Reply:
         """Return the names that belong to RocketMQ itself."""
         own = {topic.topic_name for topic in self._topics if self._topics.is_system(topic.topic_name)}
         return Reply(body=dumps({"topicList": sorted(own | SYSTEM_TOPICS)}))
 
-    def clean_unused(self, _command: Command, _peer: Connection) -> Reply:
+    def clean_unused(self, _command: Command, _peer: Peer) -> Reply:
         """Remove the queues of topics that have no settings any more."""
         for topic in set(self._store.topics()):
             if topic not in self._topics and not self._topics.is_system(topic):

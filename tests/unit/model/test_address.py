@@ -22,7 +22,7 @@ def test_an_address_is_a_host_and_a_port(text: str, parts: tuple[str, int]) -> N
     "text", ["", "host", "host:", ":1", "host:0", "host:65536", "host:-1", "host:٣x", "a:b", "::1:80"]
 )
 def test_what_is_no_address_is_named(text: str) -> None:
-    with pytest.raises(ConfigError, match="is not an address|without brackets"):
+    with pytest.raises(ConfigError, match=r"is not an address|without brackets"):
         split_address(text)
 
 

@@ -30,7 +30,7 @@ def test_numbers_and_booleans_may_be_text() -> None:
 
 @pytest.mark.parametrize("value", ["x", "", 1.5, True, [], {}, "9" * 9999])
 def test_what_is_no_number_is_a_protocol_error(value: object) -> None:
-    with pytest.raises(ProtocolError, match="the field n is .* not a whole number"):
+    with pytest.raises(ProtocolError, match=r"the field n is .* not a whole number"):
         int_of({"n": value}, "n")
 
 

@@ -24,6 +24,11 @@ def put(log: CommitLog, body: bytes = b"hello") -> int:
     return offset
 
 
+def a_record() -> bytes:
+    """A record of 97 bytes."""
+    return encode_record(a_message(), body_crc(b"hello"), 0, 0, 1_700_000_000_123, STORE_HOST)
+
+
 def test_nothing_can_be_read_before_the_commit() -> None:
     log = open_log(MemoryFiles())
     put(log)
@@ -94,11 +99,10 @@ def test_of_a_failed_write_nothing_counts_and_nothing_stays(fail: int) -> None:
     files.fail_writes = fail
     with pytest.raises(OSError, match="injected"):
         log.commit()
-    assert log.end == log.written == 97
-    assert log.unclean
+    assert (log.end, log.written, log.unclean) == (97, 97, True)
     files.fail_writes = None
     log.cut(97)
-    assert not log.unclean
+    assert (log.end, log.written, log.unclean) == (97, 97, False)
     assert files.dump()["/log/00000000000000000000"][97:] == bytes(1024 - 97)
     assert put(log, b"kept") == 97
     log.commit()
@@ -162,9 +166,64 @@ def test_a_file_is_settled_only_when_no_flush_may_touch_it() -> None:
 
 def test_an_empty_replica_may_begin_at_any_file() -> None:
     log = open_log(MemoryFiles())
-    log.stage_raw(3072, b"bytes of the master")
+    log.stage_raw(3072, a_record())
     log.commit()
-    assert (log.min_offset, log.written) == (3072, 3091)
+    assert (log.min_offset, log.written) == (3072, 3169)
+
+
+def test_the_start_of_a_record_waits_for_its_rest() -> None:
+    log = open_log(MemoryFiles())
+    record = a_record()
+    log.stage_raw(0, record + record[:50])
+    log.commit()
+    assert (log.written, log.end) == (97, 147)
+    log.stage_raw(147, record[50:])
+    log.commit()
+    assert log.record_at(97) == record
+
+
+def test_the_start_of_a_record_is_dropped_when_this_log_appends_itself() -> None:
+    log = open_log(MemoryFiles())
+    log.stage_raw(0, a_record() + a_record()[:50])
+    assert put(log) == 97
+    log.commit()
+    assert log.written == 194
+
+
+def test_a_masters_blank_record_is_taken_in_pieces() -> None:
+    log = open_log(MemoryFiles())
+    blank = bytes.fromhex("0000039fcbd43194") + bytes(1024 - 97 - 8)
+    log.stage_raw(0, a_record() + blank[:20])
+    log.commit()
+    assert log.written == 117
+    log.stage_raw(117, blank[20:] + a_record())
+    log.commit()
+    assert log.written == 1024 + 97
+    assert log.record_at(1024) is not None
+
+
+def test_a_masters_bytes_that_are_no_record_are_not_written() -> None:
+    log = open_log(MemoryFiles())
+    log.stage_raw(0, a_record())
+    with pytest.raises(LogCorrupt, match="no record at log offset 97"):
+        log.stage_raw(97, b"garbage and more of it")
+    log.commit()
+    assert (log.written, log.end) == (97, 97)
+
+
+def test_of_a_masters_bytes_that_could_not_be_written_nothing_counts() -> None:
+    files = MemoryFiles()
+    log = open_log(files)
+    log.stage_raw(0, a_record() + a_record()[:50])
+    files.fail_writes = errno.ENOSPC
+    with pytest.raises(OSError, match="injected"):
+        log.commit()
+    files.fail_writes = None
+    log.cut(0)
+    assert log.end == 0
+    log.stage_raw(0, a_record())
+    log.commit()
+    assert log.written == 97
 
 
 def test_a_replica_takes_only_what_continues_its_log() -> None:

@@ -1,6 +1,5 @@
 import pytest
 
-from broker_py.errors import LogCorrupt
 from broker_py.message.sysflags import TRANSACTION_COMMIT, TRANSACTION_PREPARED, TRANSACTION_ROLLBACK
 from broker_py.store.store import Store
 from tests.support.memory_files import MemoryFiles
@@ -99,11 +98,3 @@ def test_a_replica_that_is_made_master_goes_on_with_the_next_offsets() -> None:
     replica.commit()
     replica.dispatch(placed.end)
     assert (placed.queue_offset, replica.max_offset("T", 1)) == (2, 3)
-
-
-def test_bytes_that_are_no_record_stop_the_dispatch_with_their_place() -> None:
-    replica = a_store(MemoryFiles())
-    replica.append_raw(0, b"\0\0\0\x10garbage and more of it")
-    replica.commit()
-    with pytest.raises(LogCorrupt, match="no record at log offset 0"):
-        replica.dispatch(replica.written.value)

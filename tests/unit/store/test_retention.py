@@ -129,11 +129,13 @@ def test_a_full_disk_refuses_writes_with_its_reason_until_there_is_room_again() 
     assert store.get("T", 0, 17, 32, 1 << 20).count == 1
     set_used(files, 86)
     store.clean(NOW_MS)
-    assert store.fault is not None, "it clears at the lower level only"
+    assert store.log_disk_percent == store.queue_disk_percent == 86
+    with pytest.raises(LogFull):
+        store.append(a_message())  # it clears at the lower level only
     set_used(files, 85)
     store.clean(NOW_MS)
-    assert store.fault is None
     store.append(a_message())
+    assert store.fault is None
 
 
 def test_the_manual_trigger_deletes_expired_files_now() -> None:

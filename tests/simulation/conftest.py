@@ -1,0 +1,15 @@
+"""Adds the number of crash states and violations to the summary of a run."""
+
+import pytest
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Sum up what the simulations recorded."""
+    totals: dict[str, int] = {}
+    for outcome in ("passed", "failed"):
+        for report in terminalreporter.stats.get(outcome, ()):
+            for name, value in report.user_properties:
+                if isinstance(value, int):
+                    totals[name] = totals.get(name, 0) + value
+    if "crash_states" in totals:
+        terminalreporter.write_line(f"{totals['crash_states']} crash states, {totals['violations']} violations")
