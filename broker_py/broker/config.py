@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 from enum import Enum
+from ipaddress import ip_address
 from typing import Final
 
 from broker_py.errors import ConfigError
@@ -96,6 +97,8 @@ def check_together(broker: BrokerConfig, replication: ReplicationConfig) -> None
         faults.append("brokerRole is SLAVE and brokerId is 0, which is the master's; a slave has 1 or more")
     if not broker.is_slave and broker.broker_id != 0:
         faults.append(f"brokerRole is {role} and brokerId is {broker.broker_id}; a master has 0")
+    if not _is_ip(broker.broker_ip1):
+        faults.append(f"brokerIP1 is {broker.broker_ip1}, which is not an IP address: message ids carry it as one")
     replicas = replication.in_sync_replicas
     if replication.min_in_sync_replicas > replicas:
         faults.append(f"minInSyncReplicas is {replication.min_in_sync_replicas}, more than inSyncReplicas ({replicas})")
@@ -104,6 +107,14 @@ def check_together(broker: BrokerConfig, replication: ReplicationConfig) -> None
         faults.append(f"haListenPort is {port}, which the broker itself listens on (listenPort and listenPort - 2)")
     if faults:
         raise ConfigError("\n".join(faults))
+
+
+def _is_ip(text: str) -> bool:
+    try:
+        ip_address(text)
+    except ValueError:
+        return False
+    return True
 
 
 def replicas_to_wait_for(broker: BrokerConfig, replication: ReplicationConfig) -> int:

@@ -79,9 +79,8 @@ class ParkedPulls:
 
     def expire(self, now: float) -> None:
         """Answer the pulls whose time is up."""
-        deadlines = self._deadlines
-        while deadlines and deadlines[0][0] <= now:
-            pull = heappop(deadlines)[2]
+        while self._deadlines and self._deadlines[0][0] <= now:
+            pull = heappop(self._deadlines)[2]
             if not pull.done:
                 pull.resume(True)
                 self._finish(pull)

@@ -115,7 +115,7 @@ class Registration:
             try:
                 await self._register(server)
                 pause = self._config.register_name_server_period / 1000
-            except BrokerPyError as error:
+            except (BrokerPyError, OSError, ValueError) as error:  # ValueError: a host name that can't be one
                 if server.fault is None:
                     log.warning("not registered with name server %s: %s", server.address, error)
                 server.registered = False

@@ -180,7 +180,7 @@ class Broker:
         for code in (RequestCode.PULL_MESSAGE, RequestCode.LITE_PULL_MESSAGE):
             router.on_command(code, self._pull.handle)
         router.on(RequestCode.VIEW_MESSAGE_BY_ID, ViewMessageRequest, self._pull.view)
-        OffsetHandler(self.store, self.topics, self.offsets).register(router)
+        OffsetHandler(self.store, self.topics, self.groups, self.offsets).register(router)
         ClientHandler(
             self.topics, self.groups, self.consumers, self.producers, self.locks, self._host.clock, config.is_slave
         ).register(router)
@@ -195,6 +195,13 @@ class Broker:
 
     async def start(self) -> None:
         """Take the ports, recover the store, serve. BrokerPyError or OSError says why it can't, and nothing runs."""
+        try:
+            await self._start()
+        except BaseException:
+            await self.stop()
+            raise
+
+    async def _start(self) -> None:
         config = self._settings.broker
         self._server.bind(config.listen_port)
         self._server.bind(config.listen_port - FAST_PORT_BELOW)
@@ -257,7 +264,10 @@ class Broker:
         for flusher in (self._flusher, self._checkpointer):
             if flusher is not None:
                 flusher.stop()
-        self.offsets.save()
+        try:
+            self.offsets.save()
+        except OSError as error:
+            log.error("the consumer offsets can't be written: %s", error)
         self.store.close()
 
     # The log's end moves
@@ -338,8 +348,7 @@ class Broker:
         if settings is not None and not settings.notify_consumer_ids_changed_enable:
             return
         for client in group.members.values():
-            if isinstance(client.peer, Connection):
-                client.peer.send(Command(RequestCode.NOTIFY_CONSUMER_IDS_CHANGED, {"consumerGroup": group.group}))
+            client.peer.send(Command(RequestCode.NOTIFY_CONSUMER_IDS_CHANGED, {"consumerGroup": group.group}))
 
     # Name servers and the master
 

@@ -30,6 +30,7 @@ from broker_py.seams import Clock
 from broker_py.wire.codes import ResponseCode
 
 READ_WRITE = PERM_READ | PERM_WRITE
+MAX_QUEUES: Final = 10_000
 # Topics that clients make by using them; tools may make more.
 MAX_BY_CLIENTS: Final = 50_000
 FAQ = "\nSee https://rocketmq.apache.org/docs/bestPractice/06FAQ for further details."

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import os
 from collections.abc import Callable
 from typing import Final
 
@@ -63,7 +64,8 @@ class RemotingClient:
         except asyncio.TimeoutError:
             raise Unreachable(f"{address} did not accept a connection in {CONNECT_TIMEOUT_SECONDS:g} s") from None
         except OSError as error:
-            raise Unreachable(f"{address} can't be connected to: {error.strerror or error}") from None
+            why = os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror or error
+            raise Unreachable(f"{address} can't be connected to: {why}") from None
         connection.attachment = address
         self._connections[address] = connection
         self._on_open(address)

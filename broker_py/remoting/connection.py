@@ -179,12 +179,20 @@ class Connection(asyncio.Protocol):
         future: asyncio.Future[Command] = self._loop.create_future()
         self._calls[command.opaque] = future
         self._gather(encode_command(command))
+        # Not asyncio.wait_for: before Python 3.12 it loses a cancellation that comes together with the reply.
+        timer = self._loop.call_later(timeout_seconds, self._give_up, command, timeout_seconds)
         try:
-            return await asyncio.wait_for(future, timeout_seconds)
-        except asyncio.TimeoutError:
-            raise Unreachable(f"{self.name} did not answer request {command.code} in {timeout_seconds:g} s") from None
+            return await future
         finally:
+            timer.cancel()
             self._calls.pop(command.opaque, None)
+
+    def _give_up(self, command: Command, timeout_seconds: float) -> None:
+        future = self._calls.pop(command.opaque, None)
+        if future is not None and not future.done():
+            future.set_exception(
+                Unreachable(f"{self.name} did not answer request {command.code} in {timeout_seconds:g} s")
+            )
 
     def _gather(self, frame: bytes) -> None:
         if self._transport is None:

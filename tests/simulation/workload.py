@@ -183,7 +183,7 @@ def violations(image: MemoryFiles, flushed: list[Kept], deleted: set[str], clock
         store.load()
     except (StoreError, OSError) as error:
         return [f"does not open: {error!r}"]
-    found = _lost(store, flushed) + _disordered(store)
+    found = _lost(store, flushed) + _disordered(store, deleted)
     found += _not_the_same_again(store, deleted, image, clock)
     return found + _not_usable(store, image, clock)
 
@@ -203,11 +203,12 @@ def _lost(store: Store, flushed: list[Kept]) -> list[str]:
     return found
 
 
-def _disordered(store: Store) -> list[str]:
+def _disordered(store: Store, deleted: set[str]) -> list[str]:
     found = []
     for topic in store.topics():
         for queue_id in store.queues_of(topic):
             previous = -1
+            expected = store.min_offset(topic, queue_id)
             offset = store.min_offset(topic, queue_id)
             while offset < store.max_offset(topic, queue_id):
                 result = store.get(topic, queue_id, offset, 32, 1 << 20)
@@ -220,7 +221,10 @@ def _disordered(store: Store) -> list[str]:
                         found.append(f"{topic} {queue_id}: log offset {record.log_offset} follows {previous}")
                     if (record.topic, record.queue_id) != (topic, queue_id) or record.queue_offset < offset:
                         found.append(f"{topic} {queue_id} at {offset}: record {record.queue_offset} of {record.topic}")
+                    if record.queue_offset != expected and topic not in deleted:
+                        found.append(f"{topic} {queue_id}: {record.queue_offset} follows {expected - 1}")
                     previous = record.log_offset
+                    expected = record.queue_offset + 1
                 if result.next_offset <= offset:
                     return [*found, f"{topic} {queue_id}: no way on from {offset}"]
                 offset = result.next_offset

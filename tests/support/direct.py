@@ -18,6 +18,7 @@ from broker_py.wire.headers.send import SendRequest
 
 REQUEST_SECONDS = 15.0
 GROUP = "direct"
+_GO_ON = (ResponseCode.SUCCESS, ResponseCode.PULL_RETRY_IMMEDIATELY)
 
 
 @dataclass(frozen=True)
@@ -125,7 +126,7 @@ class Direct:
         messages: list[ReceivedMessage] = []
         while True:
             pulled = await self.pull(address, topic, queue_id, queue_offset)
-            if pulled.code not in (ResponseCode.SUCCESS, ResponseCode.PULL_RETRY_IMMEDIATELY):
-                return messages
             messages += pulled.messages
+            if pulled.offsets.next_begin_offset <= queue_offset or pulled.code not in _GO_ON:
+                return messages
             queue_offset = pulled.offsets.next_begin_offset

@@ -3,25 +3,31 @@
 Source: broker processor/ClientManageProcessor, ConsumerManageProcessor, AdminBrokerProcessor.
 """
 
-from typing import Any
+from typing import Any, Final
 
 from broker_py.broker.clients import Client, ConsumerTable, ProducerTable
 from broker_py.broker.groups import GroupTable
+from broker_py.broker.handlers.bodies import object_body, objects_of
+from broker_py.broker.peer import Peer
 from broker_py.broker.queue_locks import QueueLocks
 from broker_py.broker.tag_filter import parse_subscription
 from broker_py.broker.topics import TopicTable
-from broker_py.errors import ProtocolError, RequestRefused
-from broker_py.model.fields import dict_of, list_of, text_of
+from broker_py.errors import RequestRefused
+from broker_py.model.fields import dict_of, text_of
 from broker_py.model.message_queue import MessageQueue
-from broker_py.model.subscription import Heartbeat, Subscription
+from broker_py.model.subscription import ConsumerData, Heartbeat, Subscription
 from broker_py.model.topic import retry_topic
-from broker_py.broker.peer import Peer
 from broker_py.remoting.router import Router
 from broker_py.seams import Clock
 from broker_py.wire.codes import LANGUAGES, RequestCode, ResponseCode
 from broker_py.wire.command import Command, Reply
-from broker_py.wire.fastjson import dumps, loads_object
+from broker_py.wire.fastjson import dumps
 from broker_py.wire.headers.clients import ConsumerGroupRequest, ProducerGroupRequest, UnregisterClientRequest
+
+MAX_GROUPS: Final = 1000
+"""Groups of one client, each of producers and of consumers."""
+MAX_SUBSCRIPTIONS: Final = 1000
+MAX_LOCKED_QUEUES: Final = 20_000
 
 
 class ClientHandler:
@@ -58,17 +64,27 @@ class ClientHandler:
         router.on_command(RequestCode.GET_ALL_PRODUCER_INFO, self.all_producers)
 
     def heartbeat(self, command: Command, peer: Peer) -> Reply:
-        """Note a client's groups; a consumer group gets its settings and its retry topic."""
-        heartbeat = Heartbeat.from_json(_body(command))
+        """Note a client's groups. One that is refused is told of when the others are noted."""
+        heartbeat = _heartbeat(command)
         client = Client(heartbeat.client_id, peer, command.language, command.version, self._clock.now_ms())
-        for data in heartbeat.consumers:
-            group = self._groups.require(data.group_name)
-            if group.retry_queue_nums > 0 and not self._is_slave:
-                self._topics.create_if_missing(retry_topic(data.group_name), group.retry_queue_nums)
-            self._consumers.heard(data, client)
         for producer_group in heartbeat.producer_groups:
             self._producers.heard(producer_group, client)
+        refusal: RequestRefused | None = None
+        for data in heartbeat.consumers:
+            try:
+                self._heard_consumer(data, client)
+            except RequestRefused as error:
+                refusal = refusal or error
+        if refusal is not None:
+            raise refusal
         return Reply()
+
+    def _heard_consumer(self, data: ConsumerData, client: Client) -> None:
+        """Note a member of a consumer group, which gets its settings and its retry topic."""
+        group = self._groups.require(data.group_name)
+        if group.retry_queue_nums > 0 and not self._is_slave:
+            self._topics.create_if_missing(retry_topic(data.group_name), group.retry_queue_nums)
+        self._consumers.heard(data, client)
 
     def unregister(self, request: UnregisterClientRequest, _command: Command, peer: Peer) -> Reply:
         """Forget a client in the groups that it names."""
@@ -90,7 +106,7 @@ class ClientHandler:
 
     def lock(self, command: Command, _peer: Peer) -> Reply:
         """Lock queues for ordered consumption; the reply has those that are the client's."""
-        body = _body(command)
+        body = object_body(command)
         held = self._locks.lock(
             text_of(body, "consumerGroup"), text_of(body, "clientId"), _queues(body), self._clock.now_ms()
         )
@@ -98,13 +114,13 @@ class ClientHandler:
 
     def unlock(self, command: Command, _peer: Peer) -> Reply:
         """Unlock queues."""
-        body = _body(command)
+        body = object_body(command)
         self._locks.unlock(text_of(body, "consumerGroup"), text_of(body, "clientId"), _queues(body))
         return Reply()
 
     def check_config(self, command: Command, _peer: Peer) -> Reply:
         """Tell a consumer at its start whether its subscription can be served."""
-        subscription = Subscription.from_json(dict_of(_body(command), "subscriptionData"))
+        subscription = Subscription.from_json(dict_of(object_body(command), "subscriptionData"))
         parse_subscription(subscription.topic, subscription.sub_string, subscription.expression_type)
         return Reply()
 
@@ -164,11 +180,15 @@ def _connection(client: Client) -> dict[str, Any]:
 
 
 def _queues(body: dict[str, Any]) -> list[MessageQueue]:
-    return [MessageQueue.from_json(item) for item in list_of(body, "mqSet")]
+    return [MessageQueue.from_json(item) for item in objects_of(body, "mqSet", MAX_LOCKED_QUEUES)]
 
 
-def _body(command: Command) -> dict[str, Any]:
-    try:
-        return loads_object(command.body)
-    except ProtocolError as error:
-        raise RequestRefused(ResponseCode.SYSTEM_ERROR, f"the {error}") from None
+def _heartbeat(command: Command) -> Heartbeat:
+    body = object_body(command)
+    objects_of(body, "producerDataSet", MAX_GROUPS)
+    for consumer in objects_of(body, "consumerDataSet", MAX_GROUPS):
+        objects_of(consumer, "subscriptionDataSet", MAX_SUBSCRIPTIONS)
+    heartbeat = Heartbeat.from_json(body)
+    if not heartbeat.client_id:
+        raise RequestRefused(ResponseCode.SYSTEM_ERROR, "the heartbeat says of no client (clientID)")
+    return heartbeat

@@ -2,17 +2,18 @@
 
 from broker_py.broker.config import BrokerConfig
 from broker_py.broker.consumer_offsets import ConsumerOffsetTable
-from broker_py.broker.groups import GroupTable
-from broker_py.broker.topics import TopicTable
-from broker_py.errors import ProtocolError, RequestRefused
+from broker_py.broker.groups import GroupTable, group_name_fault
+from broker_py.broker.handlers.bodies import object_body
+from broker_py.broker.peer import Peer
+from broker_py.broker.topics import MAX_QUEUES, TopicTable
+from broker_py.errors import RequestRefused
 from broker_py.model.data_version import DataVersion
 from broker_py.model.group import GroupConfig
 from broker_py.model.topic import retry_topic
-from broker_py.broker.peer import Peer
 from broker_py.remoting.router import Router
 from broker_py.wire.codes import RequestCode, ResponseCode
 from broker_py.wire.command import Command, Reply
-from broker_py.wire.fastjson import dumps, loads_object
+from broker_py.wire.fastjson import dumps
 from broker_py.wire.headers.admin import DeleteGroupRequest, GroupRequest
 
 
@@ -40,12 +41,12 @@ class GroupHandler:
     def put(self, command: Command, _peer: Peer) -> Reply:
         """Make a group or change its settings."""
         self._check_master()
-        try:
-            group = GroupConfig.from_json(loads_object(command.body))
-        except ProtocolError as error:
-            raise RequestRefused(ResponseCode.SYSTEM_ERROR, f"the group's settings: {error}") from None
-        if not group.group_name.strip():
-            raise RequestRefused(ResponseCode.SYSTEM_ERROR, "the group has no name (groupName)")
+        group = GroupConfig.from_json(object_body(command))
+        fault = group_name_fault(group.group_name)
+        if fault is None and not 0 <= group.retry_queue_nums <= MAX_QUEUES:
+            fault = f"retryQueueNums is {group.retry_queue_nums}; 0 to {MAX_QUEUES} are allowed"
+        if fault is not None:
+            raise RequestRefused(ResponseCode.SYSTEM_ERROR, fault)
         self._groups.put(group)
         return Reply()
 

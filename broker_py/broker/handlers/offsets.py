@@ -1,9 +1,10 @@
 """Positions in queues: requests 14, 15 and 29 to 32 (broker processor/ConsumerManageProcessor)."""
 
 from broker_py.broker.consumer_offsets import ConsumerOffsetTable
-from broker_py.broker.topics import TopicTable
-from broker_py.errors import RequestRefused
+from broker_py.broker.groups import GroupTable
 from broker_py.broker.peer import Peer
+from broker_py.broker.topics import MAX_QUEUES, TopicTable
+from broker_py.errors import RequestRefused
 from broker_py.remoting.router import Router
 from broker_py.store.store import Store
 from broker_py.wire.codes import RequestCode, ResponseCode
@@ -19,9 +20,10 @@ from broker_py.wire.headers.offsets import (
 class OffsetHandler:
     """Answers where groups stand and where queues begin and end."""
 
-    def __init__(self, store: Store, topics: TopicTable, offsets: ConsumerOffsetTable) -> None:
+    def __init__(self, store: Store, topics: TopicTable, groups: GroupTable, offsets: ConsumerOffsetTable) -> None:
         self._store = store
         self._topics = topics
+        self._groups = groups
         self._offsets = offsets
 
     def register(self, router: Router) -> None:
@@ -50,13 +52,14 @@ class OffsetHandler:
         return first is None or self._store.is_near(first[0])
 
     def update(self, request: UpdateOffsetRequest, _command: Command, _peer: Peer) -> Reply:
-        """Note where a group stands."""
+        """Note where a group stands; the queue may be one that a shrunk topic has no more."""
         self._topics.require(request.topic)
-        if request.commit_offset < 0 or request.queue_id < 0:
+        if request.commit_offset < 0 or not 0 <= request.queue_id < MAX_QUEUES:
             raise RequestRefused(
                 ResponseCode.SYSTEM_ERROR,
-                f"offset {request.commit_offset} of queue {request.queue_id}: neither can be negative",
+                f"offset {request.commit_offset} of queue {request.queue_id}: no queue has this, or there is none such",
             )
+        self._groups.require(request.consumer_group)
         self._offsets.commit(request.consumer_group, request.topic, request.queue_id, request.commit_offset)
         return Reply()
 

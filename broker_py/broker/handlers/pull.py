@@ -8,14 +8,14 @@ from broker_py.broker.config import BrokerConfig
 from broker_py.broker.consumer_offsets import ConsumerOffsetTable
 from broker_py.broker.groups import GroupTable
 from broker_py.broker.long_polling import ParkedPull, ParkedPulls
+from broker_py.broker.peer import Peer
 from broker_py.broker.statistics import Statistics
 from broker_py.broker.tag_filter import parse_subscription, tag_filter
 from broker_py.broker.topics import TopicTable
-from broker_py.errors import RequestRefused
+from broker_py.errors import RequestRefused, StoreError
 from broker_py.model.group import GroupConfig
 from broker_py.model.subscription import BROADCASTING, Subscription
 from broker_py.model.topic import PERM_READ
-from broker_py.broker.peer import Peer
 from broker_py.seams import Clock
 from broker_py.store.reading import GetResult, GetStatus
 from broker_py.store.store import Store
@@ -43,6 +43,7 @@ _CODES: Final[dict[GetStatus, int]] = {
     GetStatus.NO_MESSAGE_IN_QUEUE: ResponseCode.PULL_NOT_FOUND,
 }
 _EMPTY_QUEUE: Final = (GetStatus.NO_MATCHED_LOGIC_QUEUE, GetStatus.NO_MESSAGE_IN_QUEUE)
+_BEYOND_QUEUE: Final = (*_EMPTY_QUEUE, GetStatus.OFFSET_OVERFLOW_BADLY, GetStatus.OFFSET_TOO_SMALL)
 
 
 class PullHandler:
@@ -160,32 +161,36 @@ class PullHandler:
 
     def _get(self, request: PullRequest, wanted: Callable[[int], bool] | None) -> GetResult:
         max_bytes = request.max_msg_bytes
-        return self._store.get(
-            request.topic,
-            request.queue_id,
-            request.queue_offset,
-            max(1, request.max_msg_nums),
-            max_bytes if max_bytes is not None and max_bytes > 0 else _DEFAULT_MAX_BYTES,
-            wanted,
-        )
+        try:
+            return self._store.get(
+                request.topic,
+                request.queue_id,
+                request.queue_offset,
+                max(1, request.max_msg_nums),
+                max_bytes if max_bytes is not None and max_bytes > 0 else _DEFAULT_MAX_BYTES,
+                wanted,
+            )
+        except StoreError as error:
+            raise RequestRefused(ResponseCode.SYSTEM_ERROR, str(error)) from error
 
-    @staticmethod
-    def _code(request: PullRequest, status: GetStatus) -> int:
+    def _code(self, request: PullRequest, status: GetStatus) -> int:
         if status in _EMPTY_QUEUE and request.queue_offset != 0:
-            return ResponseCode.PULL_OFFSET_MOVED
-        return _CODES[status]
+            code = ResponseCode.PULL_OFFSET_MOVED
+        else:
+            code = _CODES[status]
+        if self._config.is_slave and status is not GetStatus.FOUND:
+            if self._master_alive():
+                return ResponseCode.PULL_RETRY_IMMEDIATELY  # from the master, which has what there is
+            if code == ResponseCode.PULL_OFFSET_MOVED:
+                return ResponseCode.PULL_NOT_FOUND  # a slave may lag: what it lacks is no reason for a group to move
+        return code
 
     def _may_wait(self, request: PullRequest, result: GetResult) -> bool:
         return (
             request.sys_flag & PULL_SUSPEND != 0
             and self._code(request, result.status) == ResponseCode.PULL_NOT_FOUND
             and request.suspend_timeout_millis > 0
-            and not self._sent_to_master(result)
         )
-
-    def _sent_to_master(self, result: GetResult) -> bool:
-        """True when a slave's reader should go back to the living master rather than find nothing here."""
-        return self._config.is_slave and result.status is not GetStatus.FOUND and self._master_alive()
 
     def _park(
         self,
@@ -201,7 +206,11 @@ class PullHandler:
         def resume(timed_out: bool) -> bool:
             if not peer.is_open:
                 return True
-            result = self._get(request, wanted)
+            try:
+                result = self._get(request, wanted)
+            except RequestRefused as error:
+                peer.reply(command, Reply(error.code, error.remark))
+                return True
             if not timed_out and self._code(request, result.status) == ResponseCode.PULL_NOT_FOUND:
                 return False
             peer.reply(command, self._reply(request, group, result))
@@ -219,12 +228,9 @@ class PullHandler:
             self._offsets.pulled(request.consumer_group, request.topic, request.queue_id, result.next_offset)
         else:
             statistics.get_missed += 1
-            if self._sent_to_master(result) or (self._config.is_slave and code == ResponseCode.PULL_OFFSET_MOVED):
-                # A slave may lag: an offset that it lacks is no reason for the group to move.
-                code = ResponseCode.PULL_RETRY_IMMEDIATELY
         next_offset = result.next_offset
-        if self._config.is_slave and result.status is not GetStatus.FOUND and code != ResponseCode.PULL_NOT_FOUND:
-            next_offset = max(next_offset, request.queue_offset)
+        if self._config.is_slave and result.status in _BEYOND_QUEUE:
+            next_offset = max(0, request.queue_offset)
         ext = {
             "suggestWhichBrokerId": str(self._suggested_broker(group, result)),
             "nextBeginOffset": str(next_offset),
@@ -238,9 +244,9 @@ class PullHandler:
         config = self._config
         if config.is_slave:
             return 0 if self._master_alive() and not result.lagging else config.broker_id
-        if result.lagging and config.slave_read_enable:
-            return group.which_broker_when_consume_slowly
-        return group.broker_id
+        if not config.slave_read_enable:
+            return 0
+        return group.which_broker_when_consume_slowly if result.lagging else group.broker_id
 
     # One message
 

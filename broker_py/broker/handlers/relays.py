@@ -2,14 +2,14 @@
 
 from typing import Final
 
-from broker_py.broker.clients import Client, ConsumerTable
+from broker_py.broker.clients import ConsumerTable
 from broker_py.broker.config import BrokerConfig
 from broker_py.broker.consumer_offsets import ConsumerOffsetTable
+from broker_py.broker.peer import Peer
 from broker_py.broker.topics import TopicTable
 from broker_py.errors import RequestRefused, Unreachable
 from broker_py.model.fields import dict_of
 from broker_py.model.message_queue import MessageQueue
-from broker_py.broker.peer import Peer
 from broker_py.remoting.router import Router
 from broker_py.store.store import Store
 from broker_py.wire.codes import LANGUAGES, RequestCode, ResponseCode
@@ -70,7 +70,7 @@ class RelayHandler:
             "isForce": "true" if request.is_force else "false",
         }
         for client in members:
-            _connection(client).send(Command(RequestCode.RESET_CONSUMER_CLIENT_OFFSET, dict(ext), pushed))
+            client.peer.send(Command(RequestCode.RESET_CONSUMER_CLIENT_OFFSET, dict(ext), pushed))
         return Reply(body=dumps({"offsetTable": targets}))
 
     def _targets(self, request: ResetOffsetRequest) -> dict[MessageQueue, int]:
@@ -109,7 +109,7 @@ class RelayHandler:
             ext = {"topic": request.topic, "group": request.group}
             asked = Command(RequestCode.GET_CONSUMER_STATUS_FROM_CLIENT, ext)
             try:
-                answer = await _connection(client).request(asked, _STATUS_TIMEOUT_SECONDS)
+                answer = await client.peer.request(asked, _STATUS_TIMEOUT_SECONDS)
             except Unreachable as error:
                 raise RequestRefused(ResponseCode.CONSUME_MSG_TIMEOUT, str(error)) from None
             if answer.code == ResponseCode.SUCCESS and answer.body:
@@ -125,7 +125,7 @@ class RelayHandler:
                 ResponseCode.SYSTEM_ERROR, f"The Consumer <{request.consumer_group}> <{request.client_id}> not online"
             )
         try:
-            answer = await _connection(client).request(
+            answer = await client.peer.request(
                 Command(command.code, encode_header(request), command.body), _RELAY_TIMEOUT_SECONDS
             )
         except Unreachable as error:
@@ -134,8 +134,3 @@ class RelayHandler:
                 f"consumer <{request.consumer_group}> <{request.client_id}> Timeout: {error}",
             ) from None
         return Reply(answer.code, answer.remark, answer.ext, answer.body)
-
-
-def _connection(client: Client) -> Connection:
-    assert isinstance(client.peer, Connection)
-    return client.peer

@@ -4,10 +4,10 @@ from typing import Final
 
 from broker_py.broker.config import BrokerConfig
 from broker_py.broker.consumer_offsets import ConsumerOffsetTable
-from broker_py.broker.topics import TopicTable
-from broker_py.errors import RequestRefused
-from broker_py.model.topic import SYSTEM_TOPICS, TopicConfig, topic_name_fault
 from broker_py.broker.peer import Peer
+from broker_py.broker.topics import MAX_QUEUES, TopicTable
+from broker_py.errors import RequestRefused, StoreError
+from broker_py.model.topic import SYSTEM_TOPICS, TopicConfig, topic_name_fault
 from broker_py.remoting.router import Router
 from broker_py.store.store import Store
 from broker_py.wire.codes import RequestCode, ResponseCode
@@ -15,7 +15,6 @@ from broker_py.wire.command import Command, Reply
 from broker_py.wire.fastjson import dumps
 from broker_py.wire.headers.admin import CreateTopicRequest, TopicRequest
 
-MAX_QUEUES: Final = 10_000
 _FILTER_TYPES: Final = ("SINGLE_TAG", "MULTI_TAG")
 # Attribute → (allowed values, may it be changed?), common attribute/TopicAttributes. What needs a store of another
 # kind (BatchCQ, COMPACTION) is refused.
@@ -82,8 +81,14 @@ class TopicHandler:
         self._check_changeable(request.topic)
         self._topics.remove(request.topic)
         self._offsets.remove_topic(request.topic)
-        self._store.delete_topic(request.topic)
+        self._delete_queues(request.topic)
         return Reply()
+
+    def _delete_queues(self, topic: str) -> None:
+        try:
+            self._store.delete_topic(topic)
+        except StoreError as error:
+            raise _refused(str(error)) from error
 
     def _check_changeable(self, topic: str) -> None:
         if self._config.is_slave:
@@ -114,7 +119,7 @@ class TopicHandler:
         """Remove the queues of topics that have no settings any more."""
         for topic in set(self._store.topics()):
             if topic not in self._topics and not self._topics.is_system(topic):
-                self._store.delete_topic(topic)
+                self._delete_queues(topic)
         return Reply()
 
 

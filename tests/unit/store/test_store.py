@@ -103,6 +103,39 @@ def test_a_failed_write_undoes_its_messages_and_the_next_send_tries_again(
     assert store.get("U", 0, 0, 1, 100).count == 0
 
 
+def test_a_file_that_a_failed_write_made_is_removed_before_the_next_write() -> None:
+    files = MemoryFiles()
+    store = a_store(files)
+    store.append(a_message())
+    files.fail_after_bytes = 50
+    with pytest.raises(LogFull):
+        store.commit()
+    files.fail_after_bytes = None
+    operations: list[str] = []
+    files.on_step = lambda operation: operations.append(operation.split()[0])
+    store.append(a_message())
+    store.commit()
+    assert operations[0] == "remove"
+    assert "sync_dir" in operations[: operations.index("create")]
+
+
+def test_what_a_failed_write_left_in_a_used_file_is_forced_to_be_zeros() -> None:
+    files = MemoryFiles()
+    store = a_store(files)
+    store.append(a_message())
+    store.commit()
+    store.append(a_message())
+    files.fail_after_bytes = 50
+    with pytest.raises(LogFull):
+        store.commit()
+    files.fail_after_bytes = None
+    operations: list[str] = []
+    files.on_step = lambda operation: operations.append(operation.split()[0])
+    store.append(a_message())
+    store.commit()
+    assert operations == ["truncate", "truncate", "fdatasync", "pwrite"]
+
+
 def test_of_a_failed_write_nothing_comes_back_after_a_crash() -> None:
     files = MemoryFiles()
     store = a_store(files)
