@@ -3,10 +3,13 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from typing import Final
 
 from broker_py.errors import BrokerPyError
 
 log = logging.getLogger(__name__)
+
+_CANCEL_AGAIN_SECONDS: Final = 0.5
 
 
 class Periodic:
@@ -43,6 +46,9 @@ class Periodic:
 
     async def stop(self) -> None:
         """End all of it."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        running = {task for task in self._tasks if not task.done()}
+        while running:
+            for task in running:
+                task.cancel()
+            # Once may not be enough: before Python 3.12 asyncio.wait_for can lose a cancellation.
+            _, running = await asyncio.wait(running, timeout=_CANCEL_AGAIN_SECONDS)

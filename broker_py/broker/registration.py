@@ -110,7 +110,7 @@ class Registration:
         await asyncio.gather(*(self._unregister(server) for server in self._servers.values() if server.registered))
 
     async def _keep_told(self, server: _NameServer) -> None:
-        while True:
+        while not self._stopping:
             server.wake.clear()
             try:
                 await self._register(server)

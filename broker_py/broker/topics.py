@@ -120,7 +120,8 @@ class TopicTable:
     def create_by_sending(self, topic: str, default_topic: str, queues: int, unit_mode: bool) -> TopicConfig | None:
         """Make the unknown topic of a send after the pattern of `default_topic`; None where that isn't allowed."""
         pattern = self._topics.get(default_topic)
-        if pattern is None or not pattern.perm & PERM_INHERIT:
+        # A pattern that is nothing but heritable (clusterTopicEnable=false) would make topics for nobody.
+        if pattern is None or not pattern.perm & PERM_INHERIT or not pattern.writable:
             return None
         if default_topic == AUTO_CREATE_TOPIC_KEY and not self._config.auto_create_topic_enable:
             return None

@@ -130,8 +130,10 @@ class CommitLog:
 
         The start of a record waits in memory for the rest: were it written before, a power cut could leave it without
         its middle, and no check would tell. StoreError when the bytes do not continue this log, LogCorrupt when they
-        are no records.
+        are no records. Bytes that begin at `whole_end` replace that start: another connection sends it again.
         """
+        if self._partial and log_offset == self.whole_end:
+            self._forget(log_offset)
         if self.empty and log_offset % self.segment_size == 0:
             self._segments.first = self._segments.end = log_offset
             self.written = self.end = log_offset

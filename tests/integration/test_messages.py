@@ -37,7 +37,8 @@ async def test_what_a_producer_sends_a_pull_returns(cluster: Cluster) -> None:
         result = await client.producer("producers").send(sent)
         assert result.status is SendStatus.SEND_OK
         queue = MessageQueue("T", "broker-a", result.queue_id)
-        (got,) = (await client.queues.pull(queue, result.queue_offset)).messages
+        pulled = await until(lambda: client.queues.pull(queue, result.queue_offset), "the new topic has a route")
+        (got,) = pulled.messages
     assert (got.body, got.tags, got.keys, got.properties["colour"]) == (b"hello", "A", "k1 k2", "green")
     assert (got.message_id, got.offset_id) == (result.message_id, result.offset_id)
 

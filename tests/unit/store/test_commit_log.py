@@ -182,6 +182,16 @@ def test_the_start_of_a_record_waits_for_its_rest() -> None:
     assert log.record_at(97) == record
 
 
+def test_another_connection_may_send_the_start_of_a_record_again() -> None:
+    log = open_log(MemoryFiles())
+    record = a_record()
+    log.stage_raw(0, record[:50])
+    log.stage_raw(0, record + record[:20])
+    log.stage_raw(97, record)
+    log.commit()
+    assert (log.written, log.end) == (194, 194)
+
+
 def test_the_start_of_a_record_is_dropped_when_this_log_appends_itself() -> None:
     log = open_log(MemoryFiles())
     log.stage_raw(0, a_record() + a_record()[:50])
@@ -228,10 +238,10 @@ def test_of_a_masters_bytes_that_could_not_be_written_nothing_counts() -> None:
 
 def test_a_replica_takes_only_what_continues_its_log() -> None:
     log = open_log(MemoryFiles())
-    log.stage_raw(0, b"abc")
+    log.stage_raw(0, a_record())
     log.commit()
-    for offset in (0, 2, 4, 1024):
-        with pytest.raises(StoreError, match=f"log offset {offset} do not continue a log that ends at 3"):
+    for offset in (0, 96, 98, 1024):
+        with pytest.raises(StoreError, match=f"log offset {offset} do not continue a log that ends at 97"):
             log.stage_raw(offset, b"x")
     with pytest.raises(StoreError, match="do not continue"):
         open_log(MemoryFiles()).stage_raw(100, b"x")

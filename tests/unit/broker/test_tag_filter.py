@@ -1,0 +1,51 @@
+"""Subscriptions by tag."""
+
+import pytest
+
+from broker_py.broker.tag_filter import parse_subscription, tag_filter
+from broker_py.errors import RequestRefused
+from broker_py.message.tags import tags_code
+from broker_py.model.subscription import Subscription
+from broker_py.wire.codes import ResponseCode
+
+
+@pytest.mark.parametrize("expression", [None, "", "*"])
+def test_no_expression_and_a_star_want_everything(expression: str | None) -> None:
+    assert tag_filter(parse_subscription("T", expression, None)) is None
+
+
+@pytest.mark.parametrize("expression", ["A||B", " A ||  B ", "A||||B", "A || B || A"])
+def test_tags_are_trimmed_and_blank_ones_dropped(expression: str) -> None:
+    subscription = parse_subscription("T", expression, "TAG")
+    assert subscription.tags == ("A", "B")
+    wanted = tag_filter(subscription)
+    assert wanted is not None
+    assert [wanted(tags_code(tag)) for tag in ("A", "B", "C", "")] == [True, True, False, False]
+
+
+@pytest.mark.parametrize("expression", ["||", " ", " || "])
+def test_an_expression_without_a_tag_is_refused(expression: str) -> None:
+    with pytest.raises(RequestRefused) as refused:
+        parse_subscription("T", expression, "TAG")
+    assert refused.value.code == ResponseCode.SUBSCRIPTION_PARSE_FAILED
+
+
+def test_expressions_of_another_kind_are_refused_as_java_does_without_its_filter() -> None:
+    with pytest.raises(RequestRefused, match="does not support consumer to filter message by SQL92") as refused:
+        parse_subscription("T", "a > 5", "SQL92")
+    assert refused.value.code == ResponseCode.SYSTEM_ERROR
+
+
+def test_a_heartbeats_subscription_counts_by_its_codes() -> None:
+    wanted = tag_filter(Subscription(topic="T", sub_string="A", codes=frozenset({tags_code("A")})))
+    assert wanted is not None
+    assert wanted(tags_code("A"))
+    assert not wanted(tags_code("B"))
+
+
+def test_an_empty_expression_of_a_heartbeat_wants_everything() -> None:
+    assert tag_filter(Subscription(topic="T", sub_string="")) is None
+
+
+def test_class_filters_are_not_the_brokers_to_apply() -> None:
+    assert tag_filter(Subscription(topic="T", sub_string="A", class_filter_mode=True)) is None
