@@ -137,7 +137,8 @@ class ConsumeQueueTable:
             self._written.discard(queue)
             self._warm.discard(queue)
             queue.cut(0)
-            self._files.remove_dir(queue.directory)
+            if self._files.exists(queue.directory):  # not before the queue's first units were written out
+                self._files.remove_dir(queue.directory)
         directory = f"{self._directory}/{topic}"
         if self._files.exists(directory) and not self._files.list_dir(directory):
             self._files.remove_dir(directory)

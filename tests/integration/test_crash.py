@@ -44,7 +44,7 @@ class Load:
 
 
 async def everything(direct: Direct, broker: Daemon) -> dict[Place, ReceivedMessage]:
-    """Return all messages of the topic by their place; their offsets run from 0 on without a gap, each body is there once."""
+    """Return all messages of the topic by their place; their offsets have no gap, and no body is there twice."""
     stored: dict[Place, ReceivedMessage] = {}
     for queue_id in QUEUES:
         messages = await direct.read_queue(broker.address, "T", queue_id)

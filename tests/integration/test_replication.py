@@ -17,7 +17,7 @@ class Pair:
         self.cluster = cluster
         self.nameserver = cluster.nameserver()
         self.master = cluster.broker(**properties)
-        self.slave = cluster.broker(broker_id=1, **{**properties, "brokerRole": "SLAVE"})
+        self.slave = cluster.broker("broker-a", 1, **{**properties, "brokerRole": "SLAVE"})
 
     async def start(self) -> "Pair":
         """Start all three; return when the slave follows its master."""

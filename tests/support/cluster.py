@@ -189,7 +189,7 @@ class Cluster:
         own = {"namesrvLogDir": directory / "logs", "kvConfigPath": directory / "kvConfig.json"}
         return self._add(Daemon("mqnamesrv", directory, free_port(), {**own, **properties}))
 
-    def broker(self, name: str = "broker-a", broker_id: int = 0, **properties: object) -> Daemon:
+    def broker(self, name: str = "broker-a", broker_id: int = 0, /, **properties: object) -> Daemon:
         """Return a broker, not started: a slave where `broker_id` is not 0. Its log's files have one MiB."""
         directory = self._directory / f"{name}-{broker_id}"
         port = free_port((-2, 1))
@@ -231,6 +231,5 @@ class Cluster:
             if daemon.process is not None:
                 daemon.kill()
         for daemon in self._daemons:
-            print(
-                f"--- {daemon.directory.name} at {daemon.address}\n{daemon.output()}{daemon.log()[-_LOG_TAIL_BYTES:]}"
-            )
+            log = daemon.log()[-_LOG_TAIL_BYTES:]
+            sys.stdout.write(f"--- {daemon.directory.name} at {daemon.address}\n{daemon.output()}{log}\n")

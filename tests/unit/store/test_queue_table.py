@@ -1,7 +1,9 @@
+from pathlib import Path
 from random import Random
 
 import pytest
 
+from broker_py.runtime.files import DiskFiles
 from broker_py.store.handles import Handles
 from broker_py.store.queue_table import ConsumeQueueTable
 from tests.support.memory_files import NOTHING_KEPT, MemoryFiles
@@ -119,3 +121,11 @@ def test_a_failed_write_out_is_made_up_for_by_the_next() -> None:
     files.fail_after_bytes = None
     table.write_out()
     assert {queue.topic: queue.max_offset for queue in loaded(files)} == {"A": 1, "B": 1}
+
+
+def test_a_topic_can_be_deleted_before_its_queues_were_written_out(tmp_path: Path) -> None:
+    for files, directory in ((MemoryFiles(), "/cq"), (DiskFiles(), str(tmp_path))):
+        table = ConsumeQueueTable(files, Handles(files, 8), directory, 400)
+        put(table, "A", 0)
+        table.delete_topic("A")
+        assert table.topics() == []
