@@ -15,6 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from broker_py.broker.peer import Peer
+from broker_py.broker.statistics import Statistics
 from broker_py.errors import StoreError
 from broker_py.replication.acks import AckTable
 from broker_py.replication.config import ReplicationConfig
@@ -46,6 +47,7 @@ class AckPolicy:
         store: Store,
         acks: AckTable,
         replication: ReplicationConfig,
+        statistics: Statistics,
         clock: Clock,
         *,
         sync_flush: bool,
@@ -57,6 +59,7 @@ class AckPolicy:
         self._store = store
         self._acks = acks
         self._replication = replication
+        self._statistics = statistics
         self._clock = clock
         self._sync_flush = sync_flush
         self._replicas = sync_replicas
@@ -82,6 +85,7 @@ class AckPolicy:
             self._store.commit()
         except (OSError, StoreError) as error:
             log.error("%d messages are refused, since the log can't be written: %s", len(staged), error)
+            self._statistics.put_failed += len(staged)
             refusal = Reply(ResponseCode.SERVICE_NOT_AVAILABLE, f"the message can't be stored: {error}")
             for sent in staged:
                 sent.peer.reply(sent.command, refusal)

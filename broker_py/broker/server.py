@@ -142,6 +142,7 @@ class Broker:
             self.store,
             self._ack_table,
             settings.replication,
+            self.statistics,
             clock,
             sync_flush=self._sync_flush,
             sync_replicas=replicas_to_wait_for(config, settings.replication),

@@ -66,19 +66,18 @@ def _decode_ext(header: bytes, position: int, end: int) -> dict[str, str]:
     while position < end:
         if position + 2 > end:
             raise ProtocolError("ext fields end within a key's length")
-        (size,) = _INT16.unpack_from(header, position)
-        position += 2
-        if size < 0 or position + size + 4 > end:
-            raise ProtocolError(f"ext key of {size} bytes goes beyond its header")
-        key = header[position : position + size].decode()
-        position += size
-        (size,) = _INT32.unpack_from(header, position)
-        position += 4
-        if size < 0 or position + size > end:
-            raise ProtocolError(f"ext value of {size} bytes goes beyond its header")
-        if size and key:
-            ext[key] = header[position : position + size].decode()
-        position += size
+        # Indexing beats Struct for numbers this small. What Java takes for a negative length is a large one here.
+        start = position + 2
+        value = start + (header[position] << 8 | header[position + 1])
+        if value + 4 > end:
+            raise ProtocolError(f"ext key of {value - start} bytes goes beyond its header")
+        key = header[start:value].decode()
+        start = value + 4
+        position = start + (header[value] << 24 | header[value + 1] << 16 | header[value + 2] << 8 | header[value + 3])
+        if position > end:
+            raise ProtocolError(f"ext value of {position - start} bytes goes beyond its header")
+        if start < position and key:
+            ext[key] = header[start:position].decode()
         if len(ext) > MAX_EXT_FIELDS:
             raise ProtocolError(f"header has more than {MAX_EXT_FIELDS} ext fields")
     return ext
