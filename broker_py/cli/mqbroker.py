@@ -19,6 +19,7 @@ from broker_py.runtime.clock import SystemClock
 from broker_py.runtime.files import DiskFiles
 from broker_py.runtime.host import host_name, local_ip, memory_bytes
 from broker_py.runtime.live_config import LiveConfig, load_live_config
+from broker_py.runtime.process import find_daemons, read_pid
 from broker_py.seams import FileSystem
 from broker_py.store.config import StoreConfig
 
@@ -47,7 +48,7 @@ def _broker(options: argparse.Namespace) -> int:
         if busy and not _is_this_broker(files, settings):
             raise ConfigError("\n".join(busy))
         if busy:
-            print_error(COMMAND, f"this broker is running already on port {settings.broker.listen_port}")
+            print_error(COMMAND, "this broker is running already")
         return Exit.DONE
     if busy:
         raise ConfigError("\n".join(busy))
@@ -144,7 +145,12 @@ def _store_in_use(files: FileSystem, store: StoreConfig) -> list[str]:
 
 
 def _is_this_broker(files: FileSystem, settings: BrokerSettings) -> bool:
-    """True when the process that has the store has the port too: the broker that this file is for is running."""
+    """True when the broker that this file is for is running, maybe on other ports than the file has now.
+
+    Its pid file says so; without one, that the process which has the store has the port too.
+    """
+    if read_pid(settings.broker.pid_file) in find_daemons(COMMAND):
+        return True
     return bool(_store_in_use(files, settings.store)) and not _is_free(
         settings.server.bind_address, settings.broker.listen_port
     )

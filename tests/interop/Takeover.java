@@ -46,17 +46,16 @@ public final class Takeover {
         BufferedReader commands = new BufferedReader(new InputStreamReader(System.in, StandardCharsets.UTF_8));
         String command;
         while ((command = commands.readLine()) != null && !command.equals("quit")) {
-            switch (command) {
-                case "pause" -> consumer.suspend();
-                case "resume" -> consumer.resume();
-                case "finish" -> {
-                    sending = false;
-                    for (Thread sender : senders) {
-                        sender.join();
-                    }
-                    say("finished");
+            if (command.equals("pause")) {
+                consumer.suspend();
+            } else if (command.equals("resume")) {
+                consumer.resume();
+            } else if (command.equals("finish")) {
+                sending = false;
+                for (Thread sender : senders) {
+                    sender.join();
                 }
-                default -> throw new IllegalArgumentException(command);
+                say("finished");
             }
         }
         producer.shutdown();

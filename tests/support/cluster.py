@@ -106,13 +106,20 @@ class Daemon:
         if self._written != self.properties:
             self.config_file.write_text("".join(f"{name}={value}\n" for name, value in self.properties.items()))
             self._written = dict(self.properties)
-        argv = [sys.executable, "-m", f"broker_py.cli.{self.command}", "-c", str(self.config_file)]
         environment = {**os.environ, "HOME": str(self.directory), "NAMESRV_ADDR": ""}
         with open(self.directory / "output", "ab") as output:
             self.process = subprocess.Popen(
-                argv, cwd=_ROOT, env=environment, stdin=subprocess.DEVNULL, stdout=output, stderr=output
+                self.argv(), cwd=_ROOT, env=environment, stdin=subprocess.DEVNULL, stdout=output, stderr=output
             )
         return self.process
+
+    def argv(self) -> list[str]:
+        """The command line."""
+        return [sys.executable, "-m", f"broker_py.cli.{self.command}", "-c", str(self.config_file)]
+
+    def serves(self, process: "subprocess.Popen[bytes]") -> bool:
+        """True when the daemon of a process is ready."""
+        return read_pid(str(self.properties["pidFile"])) == process.pid
 
     async def start(self) -> None:
         """Start the process and wait until it serves; AssertionError when it ends instead."""
@@ -120,7 +127,7 @@ class Daemon:
 
         async def ready() -> bool:
             assert process.poll() is None, f"{self.command} ended with {process.returncode}:\n{self.output()}"
-            return read_pid(str(self.properties["pidFile"])) == process.pid
+            return self.serves(process)
 
         await until(ready, f"{self.command} in {self.directory} is ready")
 
@@ -185,12 +192,20 @@ class Cluster:
 
     def nameserver(self, **properties: object) -> Daemon:
         """Return a further name server, not started. Brokers and clients made after it use it."""
+        return self.add(Daemon("mqnamesrv", *self.new_nameserver(**properties)))
+
+    def new_nameserver(self, **properties: object) -> tuple[Path, int, dict[str, object]]:
+        """Return directory, port and properties for a further name server."""
         directory = self._directory / f"nameserver-{len(self.nameservers())}"
         own = {"namesrvLogDir": directory / "logs", "kvConfigPath": directory / "kvConfig.json"}
-        return self._add(Daemon("mqnamesrv", directory, free_port(), {**own, **properties}))
+        return directory, free_port(), {**own, **properties}
 
     def broker(self, name: str = "broker-a", broker_id: int = 0, /, **properties: object) -> Daemon:
         """Return a broker, not started: a slave where `broker_id` is not 0. Its log's files have one MiB."""
+        return self.add(Daemon("mqbroker", *self.new_broker(name, broker_id, **properties)))
+
+    def new_broker(self, name: str, broker_id: int, /, **properties: object) -> tuple[Path, int, dict[str, object]]:
+        """Return directory, port and properties for a broker."""
         directory = self._directory / f"{name}-{broker_id}"
         port = free_port((-2, 1))
         own = {
@@ -205,9 +220,10 @@ class Cluster:
             "brokerLogDir": directory / "logs",
             "mappedFileSizeCommitLog": 1 << 20,
         }
-        return self._add(Daemon("mqbroker", directory, port, {**own, **properties}))
+        return directory, port, {**own, **properties}
 
-    def _add(self, daemon: Daemon) -> Daemon:
+    def add(self, daemon: Daemon) -> Daemon:
+        """Take care of a daemon."""
         self._daemons.append(daemon)
         return daemon
 
@@ -225,11 +241,15 @@ class Cluster:
         identity = Identity(_LOOPBACK, os.getpid(), self._clients)
         return Client(tuple(daemon.address for daemon in self.nameservers()), identity, SystemClock())
 
-    def close(self) -> None:
-        """End what still runs, and print the logs: they are shown with a failed test."""
+    def kill(self) -> None:
+        """End what still runs."""
         for daemon in self._daemons:
             if daemon.process is not None:
                 daemon.kill()
+
+    def close(self) -> None:
+        """End what still runs, and print the logs: they are shown with a failed test."""
+        self.kill()
         for daemon in self._daemons:
             log = daemon.log()[-_LOG_TAIL_BYTES:]
             sys.stdout.write(f"--- {daemon.directory.name} at {daemon.address}\n{daemon.output()}{log}\n")

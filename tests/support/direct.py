@@ -12,6 +12,7 @@ from broker_py.runtime.clock import SystemClock
 from broker_py.wire.codes import RequestCode, ResponseCode
 from broker_py.wire.command import Command
 from broker_py.wire.header import encode_header
+from broker_py.wire.headers.admin import CreateTopicRequest
 from broker_py.wire.headers.offsets import QueryOffsetRequest, UpdateOffsetRequest
 from broker_py.wire.headers.pull import PULL_SUBSCRIPTION, PULL_SUSPEND, PullReply, PullRequest
 from broker_py.wire.headers.send import SendRequest
@@ -72,6 +73,18 @@ class Direct:
     async def tell(self, address: str, code: int, ext: dict[str, str] | None = None, body: bytes = b"") -> Command:
         """Return the answer to a request that is to succeed."""
         return expect_success(await self.ask(address, code, ext, body))
+
+    async def make_topic(self, address: str, topic: str) -> None:
+        """Give a topic four queues on a broker."""
+        header = CreateTopicRequest(
+            topic=topic,
+            default_topic="TBW102",
+            read_queue_nums=4,
+            write_queue_nums=4,
+            perm=6,
+            topic_filter_type="SINGLE_TAG",
+        )
+        await self.tell(address, RequestCode.UPDATE_AND_CREATE_TOPIC, encode_header(header))
 
     async def send(self, address: str, topic: str, body: bytes, queue_id: int = 0) -> Sent:
         """Send a message to a queue; the topic is made if need be, with 4 queues."""

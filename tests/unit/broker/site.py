@@ -95,6 +95,7 @@ class Site:
             self.store,
             self.slaves,
             replication or ReplicationConfig(),
+            self.statistics,
             self.clock,
             sync_flush=sync_flush,
             sync_replicas=replicas,

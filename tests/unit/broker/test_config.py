@@ -1,15 +1,18 @@
 """What a broker may be set to."""
 
+from dataclasses import replace
+from typing import Any
+
 import pytest
 
 from broker_py.broker.config import BrokerRole, check_together, ha_port, replicas_to_wait_for
 from broker_py.errors import ConfigError
 from broker_py.replication.config import ReplicationConfig
-from tests.unit.broker.site import CONFIG, replace
+from tests.unit.broker.site import CONFIG
 
 
-def check(replication: ReplicationConfig | None = None, **broker: object) -> None:
-    check_together(replace(CONFIG, **broker), replication or ReplicationConfig())  # type: ignore[arg-type]
+def check(replication: ReplicationConfig | None = None, **broker: Any) -> None:
+    check_together(replace(CONFIG, **broker), replication or ReplicationConfig())
 
 
 def test_a_master_and_a_slave_are_fine() -> None:

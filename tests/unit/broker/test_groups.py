@@ -1,6 +1,7 @@
 """The table of consumer groups."""
 
 import errno
+from dataclasses import replace
 
 import pytest
 
@@ -13,7 +14,7 @@ from broker_py.model.group import PREDEFINED_GROUPS, GroupConfig
 from broker_py.wire.codes import ResponseCode
 from tests.support.clock import ManualClock
 from tests.support.memory_files import MemoryFiles
-from tests.unit.broker.site import CONFIG, replace
+from tests.unit.broker.site import CONFIG
 
 
 def open_table(files: MemoryFiles, auto_create: bool = True) -> GroupTable:

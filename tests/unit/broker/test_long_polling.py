@@ -159,9 +159,10 @@ def test_a_sweep_in_the_midst_of_expiry_loses_nobody() -> None:
 def test_the_place_for_waiting_is_limited() -> None:
     waiting = Waiting()
     waiting.pulls = ParkedPulls(limit=2)
-    waiting.park("one")
-    assert not waiting.pulls.full
-    waiting.park("two")
-    assert waiting.pulls.full
+    full: list[bool] = []
+    for name in ("one", "two"):
+        waiting.park(name)
+        full.append(waiting.pulls.full)
     waiting.pulls.release_all()
-    assert not waiting.pulls.full
+    full.append(waiting.pulls.full)
+    assert full == [False, True, False]

@@ -1,6 +1,8 @@
 """The table of topics."""
 
 import errno
+from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -12,14 +14,14 @@ from broker_py.model.data_version import DataVersion
 from broker_py.model.topic import TopicConfig
 from tests.support.clock import ManualClock
 from tests.support.memory_files import MemoryFiles
-from tests.unit.broker.site import CONFIG, replace
+from tests.unit.broker.site import CONFIG
 
 
-def open_table(files: MemoryFiles, **broker: object) -> TopicTable:
+def open_table(files: MemoryFiles, **broker: Any) -> TopicTable:
     table = TopicTable(
         replace(CONFIG, **broker),
         MetadataFile(files, "/store/config", "topics.json"),
-        ManualClock(),  # type: ignore[arg-type]
+        ManualClock(),
     )
     table.load()
     return table
