@@ -14,9 +14,9 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from broker_py.broker.peer import Peer
 from broker_py.broker.statistics import Statistics
 from broker_py.errors import StoreError
+from broker_py.remoting.peer import Peer
 from broker_py.replication.acks import AckTable
 from broker_py.replication.config import ReplicationConfig
 from broker_py.seams import Clock
@@ -145,8 +145,7 @@ class AckPolicy:
         moved = False
         while waiting and waiting[0].deadline <= now:
             sent = waiting.popleft()
-            replicated = self._replicas <= 1 or self._acks.replicated_offset(sent.end) >= sent.end
-            if replicated:
+            if self._acks.replicated_offset(sent.end) >= sent.end:
                 sent.reply.code = ResponseCode.FLUSH_DISK_TIMEOUT
             else:
                 sent.reply.code = ResponseCode.FLUSH_SLAVE_TIMEOUT

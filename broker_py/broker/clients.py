@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from broker_py.broker.peer import Peer
 from broker_py.model.subscription import ConsumerData, Subscription
+from broker_py.remoting.peer import Peer
 
 
 @dataclass
@@ -60,6 +60,7 @@ class ConsumerTable:
 
     def __init__(self, on_change: Callable[[ConsumerGroup], None]) -> None:
         self._groups: dict[str, ConsumerGroup] = {}
+        self._groups_of: dict[Peer, dict[str, None]] = {}  # so that a lost connection costs what it had
         self._on_change = on_change
 
     def get(self, group: str) -> ConsumerGroup | None:
@@ -75,33 +76,37 @@ class ConsumerTable:
         known = group.members.get(client.peer)
         joined = known is None or known.client_id != client.client_id
         group.members[client.peer] = client
+        self._groups_of.setdefault(client.peer, {})[group.group] = None
         if group.update(data) or joined:
             self._on_change(group)
 
     def left(self, group_name: str, peer: Peer) -> None:
         """A member says goodbye to a group."""
         group = self._groups.get(group_name)
-        if group is not None and group.members.pop(peer, None) is not None:
-            self._shrunk(group)
+        if group is not None and peer in group.members:
+            self._remove(group, [peer])
 
     def lost(self, peer: Peer) -> None:
         """A connection ended."""
-        for group in list(self._groups.values()):
-            self.left(group.group, peer)
+        for group_name in list(self._groups_of.get(peer, ())):
+            self.left(group_name, peer)
 
     def expire(self, before_ms: int) -> list[Client]:
         """Drop the members last heard before a time; return them."""
         gone: list[Client] = []
         for group in list(self._groups.values()):
             silent = [client for client in group.members.values() if client.last_heard_ms < before_ms]
-            for client in silent:
-                del group.members[client.peer]
             if silent:
                 gone.extend(silent)
-                self._shrunk(group)
+                self._remove(group, [client.peer for client in silent])
         return gone
 
-    def _shrunk(self, group: ConsumerGroup) -> None:
+    def _remove(self, group: ConsumerGroup, peers: list[Peer]) -> None:
+        for peer in peers:
+            del group.members[peer]
+            del self._groups_of[peer][group.group]
+            if not self._groups_of[peer]:
+                del self._groups_of[peer]
         if group.members:
             self._on_change(group)
         else:
@@ -117,6 +122,7 @@ class ProducerTable:
 
     def __init__(self) -> None:
         self._groups: dict[str, dict[Peer, Client]] = {}
+        self._groups_of: dict[Peer, dict[str, None]] = {}
 
     def members(self, group: str) -> list[Client]:
         """The members of a group."""
@@ -129,16 +135,22 @@ class ProducerTable:
     def heard(self, group: str, client: Client) -> None:
         """A member's heartbeat."""
         self._groups.setdefault(group, {})[client.peer] = client
+        self._groups_of.setdefault(client.peer, {})[group] = None
 
     def left(self, group: str, peer: Peer) -> None:
         """A member says goodbye to a group."""
-        members = self._groups.get(group)
-        if members is not None and members.pop(peer, None) is not None and not members:
+        members = self._groups.get(group, {})
+        if peer not in members:
+            return
+        del members[peer], self._groups_of[peer][group]
+        if not members:
             del self._groups[group]
+        if not self._groups_of[peer]:
+            del self._groups_of[peer]
 
     def lost(self, peer: Peer) -> None:
         """A connection ended."""
-        for group in list(self._groups):
+        for group in list(self._groups_of.get(peer, ())):
             self.left(group, peer)
 
     def expire(self, before_ms: int) -> list[Client]:

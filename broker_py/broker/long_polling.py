@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from heapq import heapify, heappop, heappush
 from typing import Final
 
-from broker_py.broker.peer import Peer
+from broker_py.remoting.peer import Peer
 
 _SWEEP_AT: Final = 256
 

@@ -35,6 +35,7 @@ from broker_py.broker.registration import Master, Registration
 from broker_py.broker.replica_log import StoreLog
 from broker_py.broker.statistics import Statistics
 from broker_py.broker.topics import TopicTable
+from broker_py.errors import StoreError
 from broker_py.message.ids import UniqueIds, pack_host
 from broker_py.model.data_version import DataVersion
 from broker_py.model.topic import PERM_WRITE, TopicConfig
@@ -225,7 +226,7 @@ class Broker:
         self._checkpointer = Flusher(self.store.start_checkpoint, self.store.finish_checkpoint, post, "checkpointer")
         await self._source.start(self._settings.server.bind_address, self._ha_port)
         await self._server.start()
-        self.topics.on_change = lambda _: self._registration.changed()
+        self.topics.on_change = self._registration.changed
         self._registration.start()
         self._start_periodic()
 
@@ -323,6 +324,18 @@ class Broker:
 
     def _clean(self) -> None:
         self._clean_seconds = self.store.clean(self._host.clock.now_ms()) / 1000
+        if self.store.fault is not None:
+            self._try_store()
+
+    def _try_store(self) -> None:
+        """Have the store repair what a failed write left: a broker whose topics can't be written gets no send to do it.
+
+        Storing nothing does all that comes before storing something.
+        """
+        try:
+            self.store.append_batch([])
+        except StoreError as error:
+            log.debug("messages are still refused: %s", error)
 
     def _expire_clients(self) -> None:
         now_ms = self._host.clock.now_ms()

@@ -66,7 +66,7 @@ def system_topics(config: BrokerConfig) -> list[TopicConfig]:
 class TopicTable:
     """Topic → settings, kept in topics.json.
 
-    `on_change` hears of every change with the topics it touched, or None for all of them: name servers are told.
+    `on_change` hears of every change: name servers are told.
     """
 
     def __init__(self, config: BrokerConfig, file: MetadataFile, clock: Clock) -> None:
@@ -75,7 +75,7 @@ class TopicTable:
         self._clock = clock
         self._topics: dict[str, TopicConfig] = {}
         self.version = DataVersion()
-        self.on_change: Callable[[list[TopicConfig] | None], None] = lambda _: None
+        self.on_change: Callable[[], None] = lambda: None
 
     def load(self) -> None:
         """Read the file and add the system topics that it lacks; those that follow a property follow it anew."""
@@ -135,7 +135,7 @@ class TopicTable:
             topic_filter_type=pattern.topic_filter_type,
             topic_sys_flag=1 if unit_mode else 0,
         )
-        self.put(created, announce_all=True)
+        self.put(created)
         return created
 
     def create_if_missing(self, topic: str, queues: int) -> TopicConfig:
@@ -144,7 +144,7 @@ class TopicTable:
         if found is None:
             self._require_room()
             found = TopicConfig(topic_name=topic, read_queue_nums=queues, write_queue_nums=queues, perm=READ_WRITE)
-            self.put(found, announce_all=True)
+            self.put(found)
         return found
 
     def _require_room(self) -> None:
@@ -153,21 +153,21 @@ class TopicTable:
                 ResponseCode.SYSTEM_ERROR, f"there are {len(self._topics)} topics; more can only be made by tools"
             )
 
-    def put(self, topic: TopicConfig, *, announce_all: bool = False) -> None:
+    def put(self, topic: TopicConfig) -> None:
         """Make or change a topic, durably. RequestRefused when it can't be written; then nothing is changed."""
         self._keep({**self._topics, topic.topic_name: topic})
-        self.on_change(None if announce_all else [topic])
+        self.on_change()
 
     def remove(self, topic: str) -> None:
         """Forget a topic, durably. RequestRefused when that can't be written; then it is still there."""
         if topic in self._topics:
             self._keep({name: kept for name, kept in self._topics.items() if name != topic})
-            self.on_change(None)
+            self.on_change()
 
     def replace_all(self, topics: dict[str, TopicConfig], version: DataVersion) -> None:
         """Take the master's table over. RequestRefused when it can't be written; then nothing is changed."""
         self._keep(topics, version)
-        self.on_change(None)
+        self.on_change()
 
     def registered(self) -> dict[str, TopicConfig]:
         """The topics as name servers are told them: no more is permitted than the broker permits."""

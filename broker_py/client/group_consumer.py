@@ -23,7 +23,8 @@ from broker_py.model.route import MASTER_ID, TopicRoute
 from broker_py.model.subscription import ALL_TAGS, ConsumerData, Heartbeat, Subscription
 from broker_py.model.topic import retry_topic
 from broker_py.remoting.client import RemotingClient
-from broker_py.remoting.connection import Connection, expect_success
+from broker_py.remoting.connection import expect_success
+from broker_py.remoting.peer import Peer
 from broker_py.remoting.router import Router
 from broker_py.wire.codes import RequestCode
 from broker_py.wire.command import Command
@@ -117,7 +118,7 @@ class GroupConsumer:
         except asyncio.TimeoutError:
             pass
 
-    def _members_changed(self, header: ConsumerGroupRequest, _command: Command, _peer: Connection) -> None:
+    def _members_changed(self, header: ConsumerGroupRequest, _command: Command, _peer: Peer) -> None:
         if header.consumer_group == self._group:
             self._wake.set()
 

@@ -1,8 +1,11 @@
 """Reading values out of JSON objects that others wrote: typed, with a default, never surprised."""
 
-from typing import Any
+from typing import Any, Final
 
 from broker_py.errors import ProtocolError
+
+_LONG_MIN: Final = -(1 << 63)
+_LONG_MAX: Final = (1 << 63) - 1
 
 
 def text_of(fields: dict[str, Any], name: str, default: str = "") -> str:
@@ -16,17 +19,18 @@ def text_of(fields: dict[str, Any], name: str, default: str = "") -> str:
 
 
 def int_of(fields: dict[str, Any], name: str, default: int = 0) -> int:
-    """Return a whole-number field; a number written as text counts, as for fastjson."""
+    """Return a whole-number field of at most 64 bits; a number written as text counts, as for fastjson."""
     value = fields.get(name)
     if value is None:
         return default
+    number: object = value
     if isinstance(value, str):
         try:
-            return int(value)
+            number = int(value)
         except ValueError:
             pass
-    elif isinstance(value, int) and not isinstance(value, bool):
-        return value
+    if isinstance(number, int) and not isinstance(number, bool) and _LONG_MIN <= number <= _LONG_MAX:
+        return number
     raise ProtocolError(f"the field {name} is {str(value)[:32]!r}, not a whole number")
 
 
@@ -58,3 +62,12 @@ def list_of(fields: dict[str, Any], name: str) -> list[Any]:
     if not isinstance(value, list):
         raise ProtocolError(f"the field {name} is not a list")
     return value
+
+
+def objects_of(fields: dict[str, Any], name: str) -> list[dict[Any, Any]]:
+    """Return a list field whose items are all objects; null and absence are empty."""
+    items = list_of(fields, name)
+    for item in items:
+        if not isinstance(item, dict):
+            raise ProtocolError(f"the field {name} has {str(item)[:32]!r}, which is not an object")
+    return items

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from broker_py.model.fields import bool_of, dict_of, int_of, list_of, text_of
+from broker_py.model.fields import bool_of, dict_of, int_of, objects_of, text_of
 
 MASTER_ID: Final = 0
 
@@ -109,8 +109,8 @@ class TopicRoute:
     def from_json(cls, fields: dict[str, Any]) -> "TopicRoute":
         """Return the value of a JSON form."""
         return cls(
-            queue_datas=tuple(QueueData.from_json(item) for item in list_of(fields, "queueDatas")),
-            broker_datas=tuple(BrokerData.from_json(item) for item in list_of(fields, "brokerDatas")),
+            queue_datas=tuple(QueueData.from_json(item) for item in objects_of(fields, "queueDatas")),
+            broker_datas=tuple(BrokerData.from_json(item) for item in objects_of(fields, "brokerDatas")),
             order_topic_conf=text_of(fields, "orderTopicConf") or None,
         )
 

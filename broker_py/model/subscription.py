@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any, Final
 
-from broker_py.model.fields import bool_of, int_of, list_of, text_of
+from broker_py.model.fields import bool_of, int_of, list_of, objects_of, text_of
 
 ALL_TAGS: Final = "*"
 EXPRESSION_TAG: Final = "TAG"
@@ -81,7 +81,7 @@ class ConsumerData:
             consume_type=text_of(fields, "consumeType", CONSUME_PASSIVELY),
             message_model=text_of(fields, "messageModel", CLUSTERING),
             consume_from_where=text_of(fields, "consumeFromWhere", "CONSUME_FROM_LAST_OFFSET"),
-            subscriptions=tuple(Subscription.from_json(item) for item in list_of(fields, "subscriptionDataSet")),
+            subscriptions=tuple(Subscription.from_json(item) for item in objects_of(fields, "subscriptionDataSet")),
             unit_mode=bool_of(fields, "unitMode"),
         )
 
@@ -107,6 +107,6 @@ class Heartbeat:
         """Return the value of a JSON form."""
         return cls(
             client_id=text_of(fields, "clientID"),
-            producer_groups=tuple(text_of(item, "groupName") for item in list_of(fields, "producerDataSet")),
-            consumers=tuple(ConsumerData.from_json(item) for item in list_of(fields, "consumerDataSet")),
+            producer_groups=tuple(text_of(item, "groupName") for item in objects_of(fields, "producerDataSet")),
+            consumers=tuple(ConsumerData.from_json(item) for item in objects_of(fields, "consumerDataSet")),
         )

@@ -2,10 +2,14 @@
 
 import asyncio
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import Protocol
 
-if TYPE_CHECKING:
-    from broker_py.remoting.connection import Connection
+
+class Writer(Protocol):
+    """A connection that gathers what it is to write."""
+
+    def write_gathered(self) -> None:
+        """Write it, in one call."""
 
 
 class Outbox:
@@ -18,7 +22,7 @@ class Outbox:
 
     def __init__(self, before_write: Callable[[], None] | None = None) -> None:
         self._before_write = before_write
-        self._waiting: list[Connection] = []
+        self._waiting: list[Writer] = []
         self._in_batch = False
         self._scheduled = False
 
@@ -35,7 +39,7 @@ class Outbox:
             self._in_batch = False
             self._write()
 
-    def add(self, connection: "Connection") -> None:
+    def add(self, connection: Writer) -> None:
         """Note that `connection` has something to write."""
         self._waiting.append(connection)
         if not self._in_batch and not self._scheduled:

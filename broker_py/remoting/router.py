@@ -1,22 +1,20 @@
 """Which handler serves which request code, and what becomes of its result.
 
 Codes and exceptions meet here and nowhere else: a RequestRefused is answered with its code, a body that can't be
-read (ProtocolError, within a frame that was sound) with SYSTEM_ERROR, and so is any other exception, which is our own
-bug and logged with its trace (remoting netty/NettyRemotingAbstract).
+read (ProtocolError, within a frame that was sound) and a disk that fails (StoreError, OSError) with SYSTEM_ERROR, and
+so is any other exception, which is our own bug and logged with its trace (remoting netty/NettyRemotingAbstract).
 """
 
 import asyncio
 import logging
 from collections.abc import Callable, Coroutine
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
-from broker_py.errors import ProtocolError, RequestRefused
+from broker_py.errors import ProtocolError, RequestRefused, StoreError
+from broker_py.remoting.peer import Peer
 from broker_py.wire.codes import ResponseCode
 from broker_py.wire.command import Command, Reply
 from broker_py.wire.header import decode_header
-
-if TYPE_CHECKING:
-    from broker_py.remoting.connection import Connection
 
 log = logging.getLogger(__name__)
 
@@ -29,23 +27,23 @@ class Router:
     """Request code → handler; one for all connections of a daemon."""
 
     def __init__(self) -> None:
-        self._routes: dict[int, Callable[[Command, Connection], Result]] = {}
+        self._routes: dict[int, Callable[[Command, Peer], Result]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
-    def on(self, code: int, header_type: type[_H], handle: "Callable[[_H, Command, Connection], Result]") -> None:
+    def on(self, code: int, header_type: type[_H], handle: Callable[[_H, Command, Peer], Result]) -> None:
         """Serve requests of `code` by `handle`, which gets them with their header typed."""
 
-        def route(command: Command, peer: "Connection") -> Result:
+        def route(command: Command, peer: Peer) -> Result:
             return handle(decode_header(header_type, command.ext), command, peer)
 
         self.on_command(code, route)
 
-    def on_command(self, code: int, handle: "Callable[[Command, Connection], Result]") -> None:
+    def on_command(self, code: int, handle: Callable[[Command, Peer], Result]) -> None:
         """Serve requests of `code` by `handle`, which reads the ext fields itself or needs none."""
         assert code not in self._routes, f"two handlers for request code {code}"
         self._routes[code] = handle
 
-    def dispatch(self, command: Command, peer: "Connection") -> None:
+    def dispatch(self, command: Command, peer: Peer) -> None:
         """Have a request served; its reply, if it has one now, goes to `peer`."""
         handle = self._routes.get(command.code)
         if handle is None:
@@ -63,7 +61,7 @@ class Router:
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
 
-    async def _answer_later(self, result: Coroutine[Any, Any, Reply], command: Command, peer: "Connection") -> None:
+    async def _answer_later(self, result: Coroutine[Any, Any, Reply], command: Command, peer: Peer) -> None:
         try:
             reply = await result
         except Exception as error:
@@ -71,11 +69,14 @@ class Router:
         peer.reply(command, reply)
 
 
-def _failure(command: Command, peer: "Connection", error: Exception) -> Reply:
+def _failure(command: Command, peer: Peer, error: Exception) -> Reply:
     if isinstance(error, RequestRefused):
         return Reply(error.code, error.remark)
     if isinstance(error, ProtocolError):
         log.warning("request %d from %s can't be read: %s", command.code, peer.name, error)
+        return Reply(ResponseCode.SYSTEM_ERROR, str(error))
+    if isinstance(error, (StoreError, OSError)):
+        log.error("request %d from %s can't be served: %s", command.code, peer.name, error)
         return Reply(ResponseCode.SYSTEM_ERROR, str(error))
     log.exception("request %d from %s failed", command.code, peer.name)
     return Reply(ResponseCode.SYSTEM_ERROR, f"{type(error).__name__}: {error}")

@@ -179,7 +179,7 @@ class Daemon:
 
     def log(self) -> str:
         """What it logged, over all starts."""
-        return "".join(path.read_text(errors="replace") for path in sorted(self.directory.glob("logs/*.log")))
+        return "".join(path.read_text(errors="replace") for path in sorted(self.directory.glob("logs/*"), reverse=True))
 
 
 class Cluster:
@@ -251,5 +251,5 @@ class Cluster:
         """End what still runs, and print the logs: they are shown with a failed test."""
         self.kill()
         for daemon in self._daemons:
-            log = daemon.log()[-_LOG_TAIL_BYTES:]
-            sys.stdout.write(f"--- {daemon.directory.name} at {daemon.address}\n{daemon.output()}{log}\n")
+            output, log = daemon.output()[-_LOG_TAIL_BYTES:], daemon.log()[-_LOG_TAIL_BYTES:]
+            sys.stdout.write(f"--- {daemon.directory.name} at {daemon.address}\n{output}{log}\n")

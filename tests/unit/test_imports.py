@@ -55,7 +55,7 @@ PURE_MODULES: Final = {
     "broker.groups",
     "broker.long_polling",
     "broker.metadata",
-    "broker.peer",
+    "remoting.peer",
     "broker.queue_locks",
     "broker.replica_log",
     "broker.statistics",

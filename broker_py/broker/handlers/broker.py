@@ -4,10 +4,10 @@ from collections.abc import Callable
 from typing import Any
 
 from broker_py.broker.config import BrokerConfig
-from broker_py.broker.peer import Peer
 from broker_py.broker.statistics import Statistics
 from broker_py.errors import ConfigError, RequestRefused
 from broker_py.model.data_version import DataVersion
+from broker_py.remoting.peer import Peer
 from broker_py.remoting.router import Router
 from broker_py.seams import Clock
 from broker_py.store.store import Store

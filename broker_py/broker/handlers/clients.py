@@ -8,7 +8,6 @@ from typing import Any, Final
 from broker_py.broker.clients import Client, ConsumerTable, ProducerTable
 from broker_py.broker.groups import GroupTable
 from broker_py.broker.handlers.bodies import object_body, objects_of
-from broker_py.broker.peer import Peer
 from broker_py.broker.queue_locks import QueueLocks
 from broker_py.broker.tag_filter import parse_subscription
 from broker_py.broker.topics import TopicTable
@@ -17,6 +16,7 @@ from broker_py.model.fields import dict_of, text_of
 from broker_py.model.message_queue import MessageQueue
 from broker_py.model.subscription import ConsumerData, Heartbeat, Subscription
 from broker_py.model.topic import retry_topic
+from broker_py.remoting.peer import Peer
 from broker_py.remoting.router import Router
 from broker_py.seams import Clock
 from broker_py.wire.codes import LANGUAGES, RequestCode, ResponseCode

@@ -4,12 +4,12 @@ from broker_py.broker.config import BrokerConfig
 from broker_py.broker.consumer_offsets import ConsumerOffsetTable
 from broker_py.broker.groups import GroupTable, group_name_fault
 from broker_py.broker.handlers.bodies import object_body
-from broker_py.broker.peer import Peer
 from broker_py.broker.topics import MAX_QUEUES, TopicTable
 from broker_py.errors import RequestRefused
 from broker_py.model.data_version import DataVersion
 from broker_py.model.group import GroupConfig
 from broker_py.model.topic import retry_topic
+from broker_py.remoting.peer import Peer
 from broker_py.remoting.router import Router
 from broker_py.wire.codes import RequestCode, ResponseCode
 from broker_py.wire.command import Command, Reply

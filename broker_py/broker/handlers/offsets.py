@@ -2,9 +2,9 @@
 
 from broker_py.broker.consumer_offsets import ConsumerOffsetTable
 from broker_py.broker.groups import GroupTable
-from broker_py.broker.peer import Peer
 from broker_py.broker.topics import MAX_QUEUES, TopicTable
 from broker_py.errors import RequestRefused
+from broker_py.remoting.peer import Peer
 from broker_py.remoting.router import Router
 from broker_py.store.store import Store
 from broker_py.wire.codes import RequestCode, ResponseCode

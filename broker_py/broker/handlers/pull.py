@@ -8,7 +8,6 @@ from broker_py.broker.config import BrokerConfig
 from broker_py.broker.consumer_offsets import ConsumerOffsetTable
 from broker_py.broker.groups import GroupTable
 from broker_py.broker.long_polling import ParkedPull, ParkedPulls
-from broker_py.broker.peer import Peer
 from broker_py.broker.statistics import Statistics
 from broker_py.broker.tag_filter import parse_subscription, tag_filter
 from broker_py.broker.topics import TopicTable
@@ -16,6 +15,7 @@ from broker_py.errors import RequestRefused, StoreError
 from broker_py.model.group import GroupConfig
 from broker_py.model.subscription import BROADCASTING, Subscription
 from broker_py.model.topic import PERM_READ
+from broker_py.remoting.peer import Peer
 from broker_py.seams import Clock
 from broker_py.store.reading import GetResult, GetStatus
 from broker_py.store.store import Store

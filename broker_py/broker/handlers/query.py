@@ -8,11 +8,11 @@ import asyncio
 from collections.abc import Iterator
 from typing import Final
 
-from broker_py.broker.peer import Peer
 from broker_py.broker.topics import TopicTable
 from broker_py.errors import RequestRefused
 from broker_py.message.properties import KEYS, UNIQ_KEY, decode_properties
 from broker_py.message.record import Record, decode_record
+from broker_py.remoting.peer import Peer
 from broker_py.remoting.router import Router
 from broker_py.store.store import Store
 from broker_py.wire.codes import RequestCode, ResponseCode

@@ -5,11 +5,11 @@ from typing import Final
 from broker_py.broker.clients import ConsumerTable
 from broker_py.broker.config import BrokerConfig
 from broker_py.broker.consumer_offsets import ConsumerOffsetTable
-from broker_py.broker.peer import Peer
 from broker_py.broker.topics import TopicTable
 from broker_py.errors import RequestRefused, Unreachable
 from broker_py.model.fields import dict_of
 from broker_py.model.message_queue import MessageQueue
+from broker_py.remoting.peer import Peer
 from broker_py.remoting.router import Router
 from broker_py.store.store import Store
 from broker_py.wire.codes import LANGUAGES, RequestCode, ResponseCode

@@ -4,10 +4,10 @@ from typing import Final
 
 from broker_py.broker.config import BrokerConfig
 from broker_py.broker.consumer_offsets import ConsumerOffsetTable
-from broker_py.broker.peer import Peer
 from broker_py.broker.topics import MAX_QUEUES, TopicTable
 from broker_py.errors import RequestRefused, StoreError
 from broker_py.model.topic import SYSTEM_TOPICS, TopicConfig, topic_name_fault
+from broker_py.remoting.peer import Peer
 from broker_py.remoting.router import Router
 from broker_py.store.store import Store
 from broker_py.wire.codes import RequestCode, ResponseCode

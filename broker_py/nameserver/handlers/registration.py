@@ -8,7 +8,7 @@ from broker_py.model.data_version import DataVersion
 from broker_py.nameserver.config import Settings
 from broker_py.nameserver.kv_config import ORDER_TOPIC_CONFIG, KvConfig
 from broker_py.nameserver.route_table import BrokerIdentity, Departed, LowestIdChange, Registration, RouteTable
-from broker_py.remoting.connection import Connection
+from broker_py.remoting.peer import Peer
 from broker_py.remoting.router import Router
 from broker_py.seams import Clock
 from broker_py.wire.codes import RequestCode, ResponseCode
@@ -53,7 +53,7 @@ class RegistrationHandlers:
         router.on(RequestCode.GET_BROKER_MEMBER_GROUP, MemberGroupRequest, self._member_group)
         router.on(RequestCode.BROKER_HEARTBEAT, BrokerHeartbeatRequest, self._heartbeat)
 
-    def _register(self, header: RegisterBrokerRequest, command: Command, peer: Connection) -> Reply:
+    def _register(self, header: RegisterBrokerRequest, command: Command, peer: Peer) -> Reply:
         body = _body_of(header, command)
         registration = Registration(
             broker=BrokerIdentity(
@@ -90,7 +90,7 @@ class RegistrationHandlers:
         values = self._kv.values(ORDER_TOPIC_CONFIG)
         return b"" if values is None else dumps({"table": values})
 
-    def _unregister(self, header: BrokerRequest, command: Command, peer: Connection) -> Reply:  # noqa: ARG002
+    def _unregister(self, header: BrokerRequest, command: Command, peer: Peer) -> Reply:  # noqa: ARG002
         broker = BrokerIdentity(
             cluster=header.cluster_name,
             broker_name=header.broker_name,
@@ -109,20 +109,20 @@ class RegistrationHandlers:
             if gone.lowest_id_change is not None:
                 self._on_lowest_id(gone.lowest_id_change)
 
-    def _query_data_version(self, header: BrokerRequest, command: Command, peer: Connection) -> Reply:  # noqa: ARG002
+    def _query_data_version(self, header: BrokerRequest, command: Command, peer: Peer) -> Reply:  # noqa: ARG002
         known = self._table.data_version(header.cluster_name, header.broker_name, header.broker_addr)
         changed = known is None or known != DataVersion.from_json(loads_object(command.body))
         self._table.touch(header.cluster_name, header.broker_name, header.broker_addr, self._clock.monotonic())
         ext = encode_header(QueryDataVersionReply(changed=changed))
         return Reply(ext=ext, body=b"" if known is None else dumps(known.to_json()))
 
-    def _member_group(self, header: MemberGroupRequest, command: Command, peer: Connection) -> Reply:  # noqa: ARG002
+    def _member_group(self, header: MemberGroupRequest, command: Command, peer: Peer) -> Reply:  # noqa: ARG002
         group = self._table.member_group(header.cluster_name, header.broker_name)
         addresses = {str(broker_id): address for broker_id, address in group.broker_addrs.items()}
         members = {"brokerAddrs": addresses, "brokerName": group.broker_name, "cluster": group.cluster}
         return Reply(body=dumps({"brokerMemberGroup": members}))
 
-    def _heartbeat(self, header: BrokerHeartbeatRequest, command: Command, peer: Connection) -> Reply:  # noqa: ARG002
+    def _heartbeat(self, header: BrokerHeartbeatRequest, command: Command, peer: Peer) -> Reply:  # noqa: ARG002
         self._table.touch(header.cluster_name, header.broker_name, header.broker_addr, self._clock.monotonic())
         return Reply()
 

@@ -11,7 +11,7 @@ from broker_py.nameserver.config import Settings
 from broker_py.nameserver.kv_config import ORDER_TOPIC_CONFIG, KvConfig
 from broker_py.nameserver.route_table import RouteTable
 from broker_py.nameserver.route_views import nearby, with_acting_masters
-from broker_py.remoting.connection import Connection
+from broker_py.remoting.peer import Peer
 from broker_py.remoting.router import Router
 from broker_py.seams import Clock
 from broker_py.wire.codes import RequestCode, ResponseCode
@@ -65,7 +65,7 @@ class RouteHandlers:
         router.on(RequestCode.DELETE_TOPIC_IN_NAMESRV, DeleteTopicRequest, self._delete_topic)
         router.on(RequestCode.REGISTER_TOPIC_IN_NAMESRV, RegisterTopicRequest, self._register_topic)
 
-    def _route(self, header: RouteRequest, command: Command, peer: Connection) -> Reply:  # noqa: ARG002
+    def _route(self, header: RouteRequest, command: Command, peer: Peer) -> Reply:  # noqa: ARG002
         settings = self._settings.current()
         waited = self._clock.monotonic() - self._started
         if settings.need_wait_for_service and waited < settings.wait_seconds_for_service:
@@ -83,28 +83,28 @@ class RouteHandlers:
         # Every known client reads quoted keys, those of 4.9.4 and later, and Go's, nothing else.
         return Reply(body=dumps(route.to_json()))
 
-    def _cluster_info(self, command: Command, peer: Connection) -> Reply:  # noqa: ARG002
+    def _cluster_info(self, command: Command, peer: Peer) -> Reply:  # noqa: ARG002
         return Reply(body=dumps(self._table.cluster_info().to_json()))
 
-    def _wipe_write_perm(self, header: BrokerNameRequest, command: Command, peer: Connection) -> Reply:  # noqa: ARG002
+    def _wipe_write_perm(self, header: BrokerNameRequest, command: Command, peer: Peer) -> Reply:  # noqa: ARG002
         count = self._table.queues.wipe_write_perm(header.broker_name)
         log.info("%s took write permission from the %d topics of %s", peer.name, count, header.broker_name)
         return Reply(ext=encode_header(WipeWritePermReply(wipe_topic_count=count)))
 
-    def _add_write_perm(self, header: BrokerNameRequest, command: Command, peer: Connection) -> Reply:  # noqa: ARG002
+    def _add_write_perm(self, header: BrokerNameRequest, command: Command, peer: Peer) -> Reply:  # noqa: ARG002
         count = self._table.queues.add_write_perm(header.broker_name)
         log.info("%s gave write permission to the %d topics of %s", peer.name, count, header.broker_name)
         return Reply(ext=encode_header(AddWritePermReply(add_topic_count=count)))
 
-    def _all_topics(self, command: Command, peer: Connection) -> Reply:  # noqa: ARG002
+    def _all_topics(self, command: Command, peer: Peer) -> Reply:  # noqa: ARG002
         _refuse_unless(self._settings.current().enable_all_topic_list)
         return _topic_list(self._table.queues.topics())
 
-    def _topics_by_cluster(self, header: ClusterRequest, command: Command, peer: Connection) -> Reply:  # noqa: ARG002
+    def _topics_by_cluster(self, header: ClusterRequest, command: Command, peer: Peer) -> Reply:  # noqa: ARG002
         _refuse_unless(self._settings.current().enable_topic_list)
         return _topic_list(self._table.queues.topics_on(self._table.names_in(header.cluster)))
 
-    def _system_topics(self, command: Command, peer: Connection) -> Reply:  # noqa: ARG002
+    def _system_topics(self, command: Command, peer: Peer) -> Reply:  # noqa: ARG002
         """Each cluster and each broker name is a topic of its own; one broker's address tells where to ask for more."""
         info = self._table.cluster_info()
         names = [name for cluster, brokers in info.clusters.items() for name in (cluster, *brokers)]
@@ -112,18 +112,18 @@ class RouteHandlers:
         return _topic_list(names, address)
 
     def _on_flag(self, router: Router, code: int, wanted: Callable[[int], bool]) -> None:
-        def handle(command: Command, peer: Connection) -> Reply:  # noqa: ARG001
+        def handle(command: Command, peer: Peer) -> Reply:  # noqa: ARG001
             _refuse_unless(self._settings.current().enable_topic_list)
             return _topic_list(self._table.queues.topics_flagged(wanted))
 
         router.on_command(code, handle)
 
-    def _delete_topic(self, header: DeleteTopicRequest, command: Command, peer: Connection) -> Reply:  # noqa: ARG002
+    def _delete_topic(self, header: DeleteTopicRequest, command: Command, peer: Peer) -> Reply:  # noqa: ARG002
         self._table.delete_topic(header.topic, header.cluster_name)
         log.info("%s deleted topic %s of %s", peer.name, header.topic, header.cluster_name or "all clusters")
         return Reply()
 
-    def _register_topic(self, header: RegisterTopicRequest, command: Command, peer: Connection) -> Reply:  # noqa: ARG002
+    def _register_topic(self, header: RegisterTopicRequest, command: Command, peer: Peer) -> Reply:  # noqa: ARG002
         self._table.register_topic(header.topic, TopicRoute.from_json(loads_object(command.body)).queue_datas)
         return Reply()
 

@@ -4,8 +4,8 @@ import asyncio
 from collections.abc import Callable
 
 from broker_py.remoting.config import ServerConfig
-from broker_py.remoting.connection import Connection
 from broker_py.remoting.outbox import Outbox
+from broker_py.remoting.peer import Peer
 from broker_py.remoting.router import Router
 from broker_py.remoting.server import RemotingServer
 from broker_py.wire.codes import RequestCode
@@ -39,7 +39,7 @@ class MemoryNameServer:
         await self._server.start()
         return self
 
-    def _handle(self, command: Command, _peer: Connection) -> Reply:
+    def _handle(self, command: Command, _peer: Peer) -> Reply:
         self.told.append(command)
         self._heard.set()
         return self.reply

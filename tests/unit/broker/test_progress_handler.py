@@ -6,6 +6,7 @@ from broker_py.message.tags import tags_code
 from broker_py.model.group import GroupConfig
 from broker_py.model.message_queue import MessageQueue
 from broker_py.model.topic import TopicConfig
+from broker_py.store.config import StoreConfig
 from broker_py.wire.codes import RequestCode, ResponseCode
 from tests.unit.broker.peers import MemoryPeer
 from tests.unit.broker.site import Site, a_heartbeat, body_of
@@ -39,6 +40,19 @@ def test_the_queues_of_a_topic_are_shown_with_their_ends() -> None:
         a_queue(1): {"lastUpdateTimestamp": 0, "maxOffset": 0, "minOffset": 0},
     }
     assert site.ask(RequestCode.GET_TOPIC_STATS_INFO, {"topic": "Unknown"}).code == ResponseCode.TOPIC_NOT_EXIST
+
+
+def test_a_queue_that_lost_its_start_is_shown_from_where_it_begins() -> None:
+    config = StoreConfig(
+        store_path_root_dir="/store", mapped_file_size_commit_log=4096, mapped_file_size_consume_queue=200
+    )
+    site = Site(store=config)
+    for _ in range(60):
+        site.send(b"x" * 500)
+    site.store.log.remove_first()
+    site.store.remove_expired_units()
+    table = site.json(RequestCode.GET_TOPIC_STATS_INFO, {"topic": "T"})["offsetTable"]
+    assert table[a_queue(0)]["minOffset"] == site.store.min_offset("T", 0) > 0
 
 
 def test_queues_are_keys_in_the_form_that_java_reads() -> None:

@@ -407,6 +407,7 @@ def test_a_disk_that_fails_while_a_pull_waits_is_told_to_it_and_the_producer_is_
     reply = peer.reply_to(command)
     assert reply is not None
     assert reply.code == ResponseCode.SYSTEM_ERROR
+    assert site.parked.count == 0
 
 
 def test_a_pull_waits_until_its_message_is_as_safe_as_the_profile_asks() -> None:

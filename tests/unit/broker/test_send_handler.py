@@ -100,6 +100,13 @@ def test_a_message_without_a_unique_id_gets_one() -> None:
     assert properties_of(site, queue_offset=1)["KEYS"] == "k"
 
 
+def test_an_empty_unique_id_is_none() -> None:
+    site = Site()
+    unique_id = ext_of(site.send(properties="UNIQ_KEY\x01\x02KEYS\x01k"))["transactionId"]
+    assert len(unique_id) == 32
+    assert properties_of(site)["UNIQ_KEY"] == unique_id
+
+
 def test_the_old_form_of_the_request_is_the_same() -> None:
     site = Site()
     ext = {

@@ -9,8 +9,8 @@ from broker_py.model.message_queue import MessageQueue
 from broker_py.model.subscription import Heartbeat
 from broker_py.model.topic import TopicConfig
 from broker_py.remoting.config import ServerConfig
-from broker_py.remoting.connection import Connection
 from broker_py.remoting.outbox import Outbox
+from broker_py.remoting.peer import Peer
 from broker_py.remoting.router import Router
 from broker_py.remoting.server import RemotingServer
 from broker_py.wire.codes import RequestCode, ResponseCode
@@ -38,7 +38,7 @@ class FakeServer:
     def on(self, code: int, header_type: Any, handle: Any) -> None:
         """Serve a code by a function of the typed header and the command (and the connection, if it takes three)."""
 
-        def route(command: Command, peer: Connection) -> Any:
+        def route(command: Command, peer: Peer) -> Any:
             self.requests.append(command)
             answer, times = self.refuse.get(code, (0, 0))
             if times:
@@ -83,7 +83,7 @@ class FakeBroker(FakeServer):
         }
         self.queues_of_clients: dict[str, list[MessageQueue]] = {}
         self.answer_sends_with = ResponseCode.SUCCESS
-        self._connections: dict[str, Connection] = {}
+        self._connections: dict[str, Peer] = {}
         self._grown = asyncio.Event()
         self._serve_topics()
         self._serve_messages()
@@ -142,7 +142,7 @@ class FakeBroker(FakeServer):
         self.on(RequestCode.QUERY_CONSUMER_OFFSET, QueryOffsetRequest, self._query_offset)
         self.on(RequestCode.UPDATE_CONSUMER_OFFSET, UpdateOffsetRequest, self._update_offset)
 
-    def _send(self, _header: None, command: Command, _peer: Connection) -> Reply:
+    def _send(self, _header: None, command: Command, _peer: Peer) -> Reply:
         request = decode_send(command)
         offset = self.store.put(request, command.body)
         self._grown.set()
@@ -210,7 +210,7 @@ class FakeBroker(FakeServer):
         self.on(RequestCode.QUERY_TOPIC_CONSUME_BY_WHO, TopicRequest, self._groups_of)
         self.on(RequestCode.GET_CONSUMER_RUNNING_INFO, ClientRequest, self._running_info)
 
-    def _heartbeat(self, _header: None, command: Command, peer: Connection) -> Reply:
+    def _heartbeat(self, _header: None, command: Command, peer: Peer) -> Reply:
         heartbeat = Heartbeat.from_json(loads_object(command.body))
         self._connections[heartbeat.client_id] = peer
         for consumer in heartbeat.consumers:
@@ -270,7 +270,7 @@ class FakeBroker(FakeServer):
     def _get_config(self, *_: Any) -> Reply:
         return Reply(body="".join(f"{name}={value}\n" for name, value in self.store.config.items()).encode())
 
-    def _update_config(self, _header: None, command: Command, _peer: Connection) -> Reply:
+    def _update_config(self, _header: None, command: Command, _peer: Peer) -> Reply:
         name, _, value = command.body.decode().strip().partition("=")
         if name not in self.store.config:
             raise RequestRefused(ResponseCode.SYSTEM_ERROR, f"{name} is not a property")

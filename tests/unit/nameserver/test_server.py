@@ -16,7 +16,7 @@ from broker_py.model.topic import TopicConfig
 from broker_py.nameserver.config import NameserverConfig
 from broker_py.nameserver.server import NameServer
 from broker_py.remoting.config import ServerConfig
-from broker_py.remoting.connection import Connection
+from broker_py.remoting.peer import Peer
 from broker_py.remoting.router import Router
 from broker_py.seams import read_file
 from broker_py.wire.codes import RequestCode
@@ -532,7 +532,7 @@ def test_a_damaged_file_of_values_stops_the_start() -> None:
 def test_brokers_are_told_of_a_new_lowest_id_if_wanted(wanted: bool) -> None:
     told: asyncio.Queue[dict[str, str]] = asyncio.Queue()
 
-    def note(command: Command, peer: Connection) -> None:
+    def note(command: Command, peer: Peer) -> None:
         told.put_nowait(command.ext)
 
     async def scenario(where: Site) -> None:

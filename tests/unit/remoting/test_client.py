@@ -10,6 +10,7 @@ import pytest
 from broker_py.errors import ConfigError, RequestFailed, Unreachable
 from broker_py.remoting.client import RemotingClient
 from broker_py.remoting.connection import Connection, expect_success
+from broker_py.remoting.peer import Peer
 from broker_py.remoting.router import Router
 from broker_py.wire.command import Command, Reply
 from tests.support.remoting import PATIENCE_SECONDS, serving
@@ -22,17 +23,18 @@ def service() -> Router:
         await asyncio.Event().wait()
         raise AssertionError
 
-    async def call_back(peer: Connection) -> Reply:
+    async def call_back(peer: Peer) -> Reply:
         answer = await peer.request(Command(ECHO, body=b"from the server"), PATIENCE_SECONDS)
         return Reply(body=answer.body)
 
-    def waiting(command: Command, peer: Connection) -> Coroutine[Any, Any, Reply]:
+    def waiting(command: Command, peer: Peer) -> Coroutine[Any, Any, Reply]:
         return never()
 
-    def calling(command: Command, peer: Connection) -> Coroutine[Any, Any, Reply]:
+    def calling(command: Command, peer: Peer) -> Coroutine[Any, Any, Reply]:
         return call_back(peer)
 
-    def hanging_up(command: Command, peer: Connection) -> None:
+    def hanging_up(command: Command, peer: Peer) -> None:
+        assert isinstance(peer, Connection)
         peer.abort()
 
     router = Router()
@@ -43,7 +45,7 @@ def service() -> Router:
     return router
 
 
-def echo(command: Command, peer: Connection) -> Reply:
+def echo(command: Command, peer: Peer) -> Reply:
     return Reply(body=command.body)
 
 

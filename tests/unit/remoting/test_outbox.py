@@ -3,8 +3,8 @@
 import asyncio
 
 from broker_py.remoting.config import ServerConfig
-from broker_py.remoting.connection import Connection
 from broker_py.remoting.outbox import Outbox
+from broker_py.remoting.peer import Peer
 from broker_py.remoting.router import Router
 from broker_py.remoting.server import RemotingServer
 from broker_py.wire.command import Command, Reply
@@ -14,7 +14,7 @@ from tests.support.remoting import connect
 def test_a_batch_is_committed_once_and_before_any_of_its_replies_leaves() -> None:
     events: list[str] = []
 
-    def handle(command: Command, peer: Connection) -> Reply:
+    def handle(command: Command, peer: Peer) -> Reply:
         events.append(f"handled {command.opaque}")
         return Reply()
 

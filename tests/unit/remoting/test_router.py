@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from broker_py.errors import ProtocolError, RequestRefused
-from broker_py.remoting.connection import Connection
+from broker_py.remoting.peer import Peer
 from broker_py.remoting.router import Router
 from broker_py.wire.command import Command, Reply
 from tests.support.remoting import serving
@@ -47,10 +47,10 @@ def test_a_header_that_lacks_a_field_is_refused_and_the_connection_stays() -> No
 
 
 def raising(error: Exception) -> Router:
-    def at_once(command: Command, peer: Connection) -> Reply:
+    def at_once(command: Command, peer: Peer) -> Reply:
         raise error
 
-    def later(command: Command, peer: Connection) -> Coroutine[Any, Any, Reply]:
+    def later(command: Command, peer: Peer) -> Coroutine[Any, Any, Reply]:
         async def work() -> Reply:
             raise error
 

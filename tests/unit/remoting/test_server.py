@@ -11,6 +11,7 @@ from broker_py.errors import ConfigError
 from broker_py.remoting.config import ServerConfig
 from broker_py.remoting.connection import Connection
 from broker_py.remoting.outbox import Outbox
+from broker_py.remoting.peer import Peer
 from broker_py.remoting.router import Router
 from broker_py.remoting.server import RemotingServer
 from broker_py.wire.command import FLAG_ONEWAY, TYPE_BINARY, Command, Reply
@@ -35,7 +36,7 @@ class Service:
         self.router.on_command(FAIL, self._fail)
         self.router.on_command(BIG, self._big)
 
-    def _echo(self, command: Command, peer: Connection) -> Reply:
+    def _echo(self, command: Command, peer: Peer) -> Reply:
         self.served += 1
         return Reply(0, None, {"peer": peer.host}, command.body)
 
@@ -43,13 +44,13 @@ class Service:
         await self.gate.wait()
         return Reply(0, "waited")
 
-    def _wait(self, command: Command, peer: Connection) -> Coroutine[Any, Any, Reply]:
+    def _wait(self, command: Command, peer: Peer) -> Coroutine[Any, Any, Reply]:
         return self._later()
 
-    def _fail(self, command: Command, peer: Connection) -> Reply:
+    def _fail(self, command: Command, peer: Peer) -> Reply:
         raise KeyError("our bug")
 
-    def _big(self, command: Command, peer: Connection) -> Reply:
+    def _big(self, command: Command, peer: Peer) -> Reply:
         self.served += 1
         return Reply(body=[bytes(1 << 17), memoryview(bytes(1 << 17))])
 

@@ -1,4 +1,4 @@
-"""The other end of a connection, as tables and handlers see it."""
+"""The other end of a connection, as routers, tables and handlers see it."""
 
 from typing import Any, Protocol
 
