@@ -102,22 +102,27 @@ class AckPolicy:
         flush_timeout_ms = self._store.config.sync_flush_timeout if self._sync_flush else 0
         slave_timeout_ms = self._replication.slave_timeout if self._replicas > 1 else 0
         deadline = self._clock.monotonic() + max(flush_timeout_ms, slave_timeout_ms) / 1000
-        alone = self._replicas > 1 and not self._slaves_in_sync()
         for sent in staged:
             if sent.end == 0:
                 sent.peer.reply(sent.command, sent.reply)
                 continue
-            if alone:
-                self._released = sent.end
-                sent.reply.code = ResponseCode.SLAVE_NOT_AVAILABLE
             sent.deadline = deadline
             self._waiting.append(sent)
+        self._give_up_slaves()
         if self._sync_flush:
             self._request_flush()
 
-    def _slaves_in_sync(self) -> bool:
+    def _give_up_slaves(self) -> bool:
+        """If too few slaves are in sync, let nothing wait for them: it is stored here alone, answered and shown so."""
+        written = self._store.written.value
         gap = self._replication.ha_max_gap_not_in_sync
-        return self._acks.in_sync(self._store.written.value, gap) >= self._replicas
+        if self._replicas <= 1 or self._acks.in_sync(written, gap) >= self._replicas:
+            return False
+        for sent in self._waiting:
+            if self._acks.replicated_offset(sent.end) < sent.end:
+                sent.reply.code = ResponseCode.SLAVE_NOT_AVAILABLE
+        self._released = written
+        return True
 
     def visible(self) -> int:
         """The log offset up to which messages are acknowledged, and so may be consumed."""
@@ -142,7 +147,7 @@ class AckPolicy:
         """Answer the sends that have waited for too long: stored, but not as safe as asked for."""
         now = self._clock.monotonic()
         waiting = self._waiting
-        moved = False
+        moved = self.visible() < self._store.written.value and self._give_up_slaves()
         while waiting and waiting[0].deadline <= now:
             sent = waiting.popleft()
             if self._acks.replicated_offset(sent.end) >= sent.end:

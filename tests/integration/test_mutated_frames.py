@@ -16,6 +16,8 @@ from typing import Any
 import pytest
 
 from broker_py.wire.codes import RequestCode, ResponseCode
+from broker_py.wire.command import Command
+from broker_py.wire.frame import FrameDecoder, encode_command
 from tests.support.cluster import Cluster, Daemon, until
 from tests.support.direct import Direct
 from tests.support.mutated_frames import MutatedFrames
@@ -25,6 +27,8 @@ SEED = int(os.environ.get("FUZZ_SEED", "1"))
 FRAMES_PER_CONNECTION = 8
 CONNECTIONS_AT_ONCE = 8
 ANSWER_SECONDS = 20.0
+NO_SUCH_REQUEST = 9999
+LAST_OPAQUE = (1 << 31) - 1
 MAX_GROWTH_KIB = 48 * 1024
 # What only a bug writes into a log.
 TRACES = ("Traceback (most recent call last)", "unhandled:", "--- Logging error ---")
@@ -65,13 +69,14 @@ class HealthyClient:
 
 
 class Attack:
-    """Connections that send mutated frames, each of which ends with one that may end it.
+    """Connections that send mutated frames: sound ones that must not end them, then one that may.
 
-    What connection number n sends, and where, follows from the seed and n.
+    What connection number n sends, and where, follows from the seed and n. `raw_port` speaks another protocol.
     """
 
-    def __init__(self, ports: list[int]) -> None:
+    def __init__(self, ports: list[int], raw_port: int) -> None:
         self._ports = ports
+        self._raw_port = raw_port
         self._numbers = count()
         self.frames_sent = 0
 
@@ -84,30 +89,47 @@ class Attack:
             number = next(self._numbers)
             random = Random(f"{SEED}/{number}")
             source = MutatedFrames(random)
-            batch = [source.sound() for _ in range(random.randrange(FRAMES_PER_CONNECTION))]
-            batch.append(source.unsound())
-            self.frames_sent += len(batch)
-            port, dribbles = random.choice(self._ports), random.random() < 0.05
+            sound = [source.sound() for _ in range(random.randrange(FRAMES_PER_CONNECTION))]
+            unsound = source.unsound()
+            self.frames_sent += len(sound) + 1
+            port, dribbles = random.choice([*self._ports, self._raw_port]), random.random() < 0.05
+            talk = self._talk(port, b"".join(sound), unsound, dribbles)
             try:
-                await asyncio.wait_for(self._connection(port, b"".join(batch), dribbles), ANSWER_SECONDS)
+                done = await asyncio.wait_for(talk, ANSWER_SECONDS)
             except asyncio.TimeoutError:
-                raise AssertionError(f"port {port} kept connection {number} of seed {SEED}") from None
+                done = "left without an answer"
+            assert done is None, f"connection {number} of seed {SEED} to port {port} was {done}"
 
-    async def _connection(self, port: int, data: bytes, dribbles: bool) -> None:
-        """Send, end our half, and read until the other side has ended its own."""
+    async def _talk(self, port: int, sound: bytes, unsound: bytes, dribbles: bool) -> str | None:
+        """Send the sound frames and see that the connection lives; then the unsound one, and wait for its end.
+
+        Return what was wrong, or None.
+        """
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         try:
-            if dribbles:
-                await self._dribble(writer, data)
-            else:
-                writer.write(data)
+            if port in self._ports:
+                await self._dribble(writer, sound) if dribbles else writer.write(sound)
+                writer.write(encode_command(Command(NO_SUCH_REQUEST, opaque=LAST_OPAQUE)))
+                if not await self._answered(reader):
+                    return "closed on sound frames"
+            writer.write(unsound)
             writer.write_eof()
             while await reader.read(1 << 16):
                 pass
-        except (ConnectionError, OSError):
+        except ConnectionError:
             pass  # closed on a frame that broke the format
         finally:
             writer.close()
+        return None
+
+    async def _answered(self, reader: asyncio.StreamReader) -> bool:
+        """Read until the last request is answered; False when the connection is closed before."""
+        decoder = FrameDecoder()
+        while data := await reader.read(1 << 16):
+            for command in decoder.receive_data(data):
+                if command.is_response and command.opaque == LAST_OPAQUE:
+                    return True
+        return False
 
     async def _dribble(self, writer: asyncio.StreamWriter, data: bytes) -> None:
         """Send a few bytes at a time."""
@@ -134,8 +156,8 @@ async def test_mutated_frames_harm_neither_the_daemons_nor_a_healthy_client(clus
     healthy = HealthyClient(nameserver, broker)
     await _registered(nameserver)
     client = asyncio.create_task(healthy.run())
-    ports = [nameserver.port] * 8 + [broker.port] * 10 + [broker.port - 2, broker.port + 1]
-    attack = Attack(ports)
+    ports = [nameserver.port] * 10 + [broker.port] * 12 + [broker.port - 2]
+    attack = Attack(ports, raw_port=broker.port + 1)
     await _beside(client, attack.run(FRAMES // 4))
     before = [resident_kib(daemon) for daemon in daemons]
     await _beside(client, attack.run(FRAMES))

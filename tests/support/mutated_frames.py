@@ -84,7 +84,7 @@ class Requests:
             ext,
             self._body(code),
             flag=flag,
-            opaque=random.randrange(1 << 31),
+            opaque=random.randrange((1 << 31) - 1),
             version=random.choice((0, 399, 433, 32767)),
             serialize_type=kind,
         )

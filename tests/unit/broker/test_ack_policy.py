@@ -237,6 +237,38 @@ def test_without_a_slave_a_send_is_stored_and_told_so_at_once() -> None:
     assert seen(site) == [b"hello"]
 
 
+def test_a_send_whose_slave_is_lost_is_told_so_with_the_next_message() -> None:
+    site = Site(broker_role=SYNC)
+    peer = MemoryPeer()
+    with_slave(site)
+    sent(site, peer, b"waits")
+    assert peer.codes == []
+    site.slaves.leave(1)
+    sent(site, peer, b"comes alone")
+    assert peer.codes == [ResponseCode.SLAVE_NOT_AVAILABLE] * 2
+
+
+def test_a_send_whose_slave_is_lost_is_told_so_though_no_other_comes() -> None:
+    site = Site(broker_role=SYNC)
+    peer = MemoryPeer()
+    with_slave(site)
+    sent(site, peer)
+    site.slaves.leave(1)
+    site.acks.expire()
+    assert peer.codes == [ResponseCode.SLAVE_NOT_AVAILABLE]
+    assert seen(site) == [b"hello"]
+
+
+def test_a_message_nobody_waits_for_is_seen_though_its_slave_is_lost() -> None:
+    site = Site(broker_role=SYNC)
+    with_slave(site)
+    sent(site, MemoryPeer(), properties="WAIT\x01false")
+    assert seen(site) == []
+    site.slaves.leave(1)
+    site.acks.expire()
+    assert seen(site) == [b"hello"]
+
+
 def test_a_slave_that_is_too_far_behind_counts_as_none() -> None:
     site = Site(broker_role=SYNC, replication=ReplicationConfig(ha_max_gap_not_in_sync=500))
     with_slave(site)
