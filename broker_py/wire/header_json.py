@@ -11,6 +11,7 @@ from typing import Final
 from broker_py.errors import ProtocolError
 from broker_py.wire.codes import LANGUAGE_OTHER, LANGUAGES
 from broker_py.wire.command import TYPE_JSON, Command
+from broker_py.wire.fastjson import has_half_character
 
 MAX_EXT_FIELDS: Final = 512
 _INT32_MIN: Final = -(1 << 31)
@@ -22,9 +23,12 @@ _NO_EXT: Final = "{}"
 def decode_json_header(header: bytes, body: bytes) -> Command:
     """Return the command of a JSON header; ProtocolError when it isn't one."""
     try:
-        fields = json.loads(header)
+        text = header.decode()
+        fields = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise ProtocolError(f"header is not JSON: {error}") from None
+    if has_half_character(text):
+        raise ProtocolError("header has half a character, which is no text")
     if type(fields) is not dict:
         raise ProtocolError("header is not a JSON object")
     code = fields.get("code")

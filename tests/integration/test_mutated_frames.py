@@ -107,20 +107,24 @@ class Attack:
         """
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         try:
-            if port in self._ports:
+            if port != self._raw_port:
                 await self._dribble(writer, sound) if dribbles else writer.write(sound)
                 writer.write(encode_command(Command(NO_SUCH_REQUEST, opaque=LAST_OPAQUE)))
                 if not await self._answered(reader):
                     return "closed on sound frames"
-            writer.write(unsound)
-            writer.write_eof()
-            while await reader.read(1 << 16):
-                pass
-        except ConnectionError:
-            pass  # closed on a frame that broke the format
+            await self._end_with(unsound, reader, writer)
         finally:
             writer.close()
         return None
+
+    async def _end_with(self, unsound: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(unsound)
+        try:
+            writer.write_eof()
+            while await reader.read(1 << 16):
+                pass
+        except OSError:
+            pass  # it was closed with bytes of ours unread
 
     async def _answered(self, reader: asyncio.StreamReader) -> bool:
         """Read until the last request is answered; False when the connection is closed before."""
@@ -132,11 +136,12 @@ class Attack:
         return False
 
     async def _dribble(self, writer: asyncio.StreamWriter, data: bytes) -> None:
-        """Send a few bytes at a time."""
-        for start in range(0, min(len(data), 300), 7):
-            writer.write(data[start : start + 7])
+        """Send a few bytes at a time, then the rest."""
+        end = min(len(data), 300)
+        for start in range(0, end, 7):
+            writer.write(data[start : min(start + 7, end)])
             await asyncio.sleep(0)
-        writer.write(data[300:])
+        writer.write(data[end:])
 
 
 def resident_kib(daemon: Daemon) -> int:

@@ -16,6 +16,13 @@ _HERE: Final = Path(__file__).resolve().parent
 _CACHE: Final = Path.home() / ".cache" / "broker-py"
 _LOGBACK_FILES: Final = ("logback_broker.xml", "logback_namesrv.xml")
 _LOGBACK: Final = "<configuration/>"
+# What RocketMQ's own start scripts open: without, it dies while it stops, before it has written its tables.
+_OPENS: Final = (
+    "--add-opens=java.base/java.lang=ALL-UNNAMED",
+    "--add-opens=java.base/java.nio=ALL-UNNAMED",
+    "--add-exports=java.base/sun.nio.ch=ALL-UNNAMED",
+    "--add-exports=java.base/jdk.internal.ref=ALL-UNNAMED",
+)
 _MAINS: Final = {"mqnamesrv": "namesrv.NamesrvStartup", "mqbroker": "broker.BrokerStartup"}
 
 
@@ -62,6 +69,7 @@ class JavaDaemon(Daemon):
             "-Xmx512m",
             "-XX:+UseSerialGC",
             "-XX:TieredStopAtLevel=1",
+            *_OPENS,
             f"-Drocketmq.home.dir={self.directory}",
             f"-Duser.home={self.directory}",
             "-cp",

@@ -1,6 +1,8 @@
 """The official Java client as a program that tests talk to: see Takeover.java."""
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -62,8 +64,11 @@ class JavaClient:
         self._reading = asyncio.create_task(self._read())
 
     @classmethod
-    async def start(cls, directory: Path, namesrv_addr: str, topic: str, messages_per_second: int) -> "JavaClient":
-        """Compile and start the program; return when its producer and consumer run."""
+    @asynccontextmanager
+    async def running(
+        cls, directory: Path, namesrv_addr: str, topic: str, messages_per_second: int
+    ) -> AsyncIterator["JavaClient"]:
+        """Compile and start the program; its producer and consumer run from the beginning of the block."""
         class_path, home = compiled(_SOURCE, directory / "classes"), directory / "home"
         options = ["-Xmx256m", "-XX:+UseSerialGC", f"-Duser.home={home}", f"-Drocketmq.client.logRoot={home}/logs"]
         process = await asyncio.create_subprocess_exec(
@@ -71,9 +76,14 @@ class JavaClient:
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
         )
-        client = cls(process)
-        await client.hears("ready")
-        return client
+        try:
+            client = cls(process)
+            await client.hears("ready")
+            yield client
+        finally:
+            if process.returncode is None:
+                process.kill()
+                await process.wait()
 
     async def _read(self) -> None:
         assert self._process.stdout is not None

@@ -4,8 +4,8 @@
 
 Two name servers, broker-a and broker-b with an asynchronous slave each. A round:
 
-    pause the consumer ─► a backlog grows ─► kill -9 broker-a's master ─► resume ─► the slave serves the backlog,
-    broker-b takes what is sent ─► start the master ─► it serves again
+    the slave follows ─► pause the consumer ─► a backlog grows ─► kill -9 broker-a's master ─► resume ─►
+    the slave serves the backlog, broker-b takes what is sent ─► start the master ─► it serves again
 
 At the end every message whose send was acknowledged must have been consumed. Prints a line a round and a summary,
 and exits with 1 when a message is lost or a round did not go on without the master.
@@ -21,6 +21,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from broker_py.wire.codes import RequestCode
+from broker_py.wire.fastjson import loads_object
 from tests.interop.java import why_not
 from tests.interop.java_client import Event, Events, JavaClient
 from tests.support.cluster import Cluster, Daemon, until
@@ -57,10 +59,9 @@ class Round:
 
 
 class Takeover:
-    """The cluster and the client of a run."""
+    """The client of a run and the master that is killed."""
 
-    def __init__(self, cluster: Cluster, client: JavaClient, master: Daemon, options: argparse.Namespace) -> None:
-        self._cluster = cluster
+    def __init__(self, client: JavaClient, master: Daemon, options: argparse.Namespace) -> None:
         self._client = client
         self._master = master
         self._backlog_seconds: float = options.backlog_seconds
@@ -69,6 +70,7 @@ class Takeover:
     async def round(self) -> Round:
         """Kill the master, see that all goes on without it, and bring it back."""
         client, events = self._client, self._client.events
+        await until(self._followed, "the slave follows the master", _ROUND_SECONDS)
         client.tell("pause")
         await asyncio.sleep(self._backlog_seconds)
         backlog = {event.key for event in events.sent if event.broker == KILLED} - {event.key for event in events.got}
@@ -93,6 +95,11 @@ class Takeover:
             master_back_ms=back.at_ms - down_ms,
             killed_for_ms=down_ms - killed_ms,
         )
+
+    async def _followed(self) -> bool:
+        async with Direct() as direct:
+            status = (await direct.tell(self._master.address, RequestCode.GET_BROKER_HA_STATUS)).body
+        return any(slave["inSync"] for slave in loads_object(status)["haConnectionInfo"])
 
     async def _first(self, events: list[Event], at_ms: int, broker: str | None, what: str) -> Event:
         async def happened() -> Event | None:
@@ -140,11 +147,11 @@ async def run(options: argparse.Namespace, directory: Path) -> bool:
     cluster = Cluster(directory)
     try:
         master = await start_cluster(cluster)
-        client = await JavaClient.start(directory / "client", cluster.namesrv_addr(), TOPIC, options.rate)
-        takeover = Takeover(cluster, client, master, options)
-        await until(lambda: _warm(client), "messages are sent and consumed", _ROUND_SECONDS)
-        rounds = [await _shown(number, takeover) for number in range(1, options.rounds + 1)]
-        await takeover.finish()
+        async with JavaClient.running(directory / "client", cluster.namesrv_addr(), TOPIC, options.rate) as client:
+            await until(lambda: _warm(client), "messages are sent and consumed", _ROUND_SECONDS)
+            takeover = Takeover(client, master, options)
+            rounds = [await _shown(number, takeover) for number in range(1, options.rounds + 1)]
+            await takeover.finish()
     except BaseException:
         cluster.close()
         raise

@@ -41,20 +41,20 @@ async def java_client_sends_and_consumes(nameserver: Daemon, broker: Daemon, dir
     async with Direct() as direct:
         await direct.make_topic(broker.address, TOPIC)
     await routed(nameserver, TOPIC)
-    client = await JavaClient.start(directory / "client", nameserver.address, TOPIC, 200)
+    async with JavaClient.running(directory / "client", nameserver.address, TOPIC, 200) as client:
 
-    async def enough() -> bool:
-        return len(client.events.got) >= MESSAGES
+        async def enough() -> bool:
+            return len(client.events.got) >= MESSAGES
 
-    await until(enough, f"{MESSAGES} messages are consumed", JAVA_SECONDS)
-    client.tell("finish")
-    await client.hears("finished")
+        await until(enough, f"{MESSAGES} messages are consumed", JAVA_SECONDS)
+        client.tell("finish")
+        await client.hears("finished")
 
-    async def consumed() -> bool:
-        return not client.events.lost
+        async def consumed() -> bool:
+            return not client.events.lost
 
-    await until(consumed, "everything is consumed", JAVA_SECONDS)
-    await client.end()
+        await until(consumed, "everything is consumed", JAVA_SECONDS)
+        await client.end()
     assert client.events.failed == []
     assert client.events.duplicates == 0
 

@@ -82,3 +82,16 @@ def test_a_body_that_must_be_an_object_is_nothing_else() -> None:
 
 def test_views_and_text_are_read_too() -> None:
     assert loads(memoryview(b"[1]")) == loads(bytearray(b"[1]")) == loads("[1]") == [1]
+
+
+@pytest.mark.parametrize(
+    "text", [r'"\ud800"', r'"\\\uDBFF"', r'"\udc00\ud800"', r'"\ud83d\ude00\ude00"', r'{"\uDEAD":1}']
+)
+def test_half_a_character_is_refused(text: str) -> None:
+    with pytest.raises(ProtocolError, match="half a character"):
+        loads(text)
+
+
+@pytest.mark.parametrize("text", [r'"\ud83d\ude00"', r'"\\ud800"', r'"\u00e4\n\uD7FF\ue000"', '"\U0001f600"'])
+def test_whole_characters_are_read_however_they_are_escaped(text: str) -> None:
+    assert loads(text) == json.loads(text)
