@@ -116,7 +116,7 @@ async def test_a_consumer_goes_on_from_the_slave_when_the_master_is_killed(clust
     master = cluster.broker()
     await master.start()
     ha_address = f"127.0.0.1:{master.properties['haListenPort']}"
-    slave = cluster.broker(broker_id=1, haMasterAddress=ha_address)
+    slave = cluster.broker("broker-a", 1, haMasterAddress=ha_address)
     await slave.start()
     commands = await ready(cluster, brokers=2)
     await commands.json("mqquickstart", "producer", "--count", 50)
