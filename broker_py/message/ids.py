@@ -5,6 +5,7 @@ unique id   ip(4|16) pid(u16) loader(i32) ms since the 1st(u32) counter(u16)    
 """
 
 from datetime import datetime
+from functools import lru_cache
 from ipaddress import ip_address
 
 from broker_py.errors import ProtocolError
@@ -23,7 +24,13 @@ def unpack_host(host: bytes | memoryview) -> tuple[str, int]:
 
 def offset_message_id(store_host: bytes, log_offset: int) -> str:
     """Return the id under which the broker at the packed `store_host` finds the message at `log_offset`."""
-    return f"{store_host.hex().upper()}{log_offset:016X}"
+    return f"{_digits(store_host)}{log_offset:016X}"
+
+
+@lru_cache(maxsize=64)
+def _digits(host: bytes) -> str:
+    """A broker's own address is in the id of each of its messages."""
+    return host.hex().upper()
 
 
 def decode_offset_message_id(message_id: str) -> tuple[bytes, int]:

@@ -53,6 +53,12 @@ def decode_properties(data: bytes | memoryview) -> dict[str, str]:
     return properties
 
 
+def has_property(data: bytes, name: str) -> bool:
+    """True when an encoded properties string has an item called `name`; cheaper than decoding it."""
+    prefix = (name + NAME_END).encode()
+    return data.startswith(prefix) or b"\x02" + prefix in data
+
+
 def drop_property(data: bytes, name: str) -> bytes:
     """Return an encoded properties string without the items called `name`, the others as they were."""
     prefix = (name + NAME_END).encode()

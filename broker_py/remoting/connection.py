@@ -20,6 +20,9 @@ from broker_py.wire.frame import MAX_FRAME_BYTES, FrameDecoder, encode_command, 
 log = logging.getLogger(__name__)
 
 WRITE_HIGH_WATER_BYTES: Final = 4 << 20
+# A reply this long leaves at once, so that its reader works while the next is made: readers of several queues and
+# the broker would else take turns. What has gathered before it may leave too: replies gather when they are true.
+BULK_BYTES: Final = 4096
 _OPAQUES: Final = count(1)
 _OPAQUE_MASK: Final = 0x7FFFFFFF
 _BUSY: Final = Reply(
@@ -162,6 +165,8 @@ class Connection(asyncio.Protocol):
         gathered.append(head)
         if size:
             gathered.extend(chunks)
+            if size >= BULK_BYTES:
+                self.write_gathered()
 
     # Our own requests to the peer
 
