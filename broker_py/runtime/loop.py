@@ -12,7 +12,7 @@ log = logging.getLogger(__name__)
 
 _SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
 # Hardly anything that a request makes is part of a cycle: looking for cycles every 700 objects is wasted on it.
-_GC_THRESHOLDS: Final = (50_000, 20, 20)
+_GC_THRESHOLDS: Final = (10_000, 10, 10)
 _KILLED_BY: Final = 128  # plus the signal's number: the exit status that a shell would report
 
 
