@@ -1,9 +1,6 @@
 """What a remoting server may be set to."""
 
 from dataclasses import dataclass, field
-from typing import Final
-
-MAX_REPLY_WAIT_SECONDS: Final = 5.0
 
 
 @dataclass(frozen=True, kw_only=True)
