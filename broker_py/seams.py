@@ -49,8 +49,11 @@ class FileLock(Protocol):
 class FileSystem(Protocol):
     """The operations on paths that the store and the metadata need. All may raise OSError."""
 
-    def open(self, path: str, *, create: bool = False) -> File:
-        """Open for reading and writing; `create` makes a missing file, else it is FileNotFoundError."""
+    def open(self, path: str, *, create: bool = False, write: bool = True) -> File:
+        """Open for reading, and for writing unless told not to.
+
+        `create` makes a missing file, else it is FileNotFoundError.
+        """
 
     def exists(self, path: str) -> bool:
         """True for a file or a directory."""
@@ -105,8 +108,8 @@ def replace_file(files: FileSystem, path: str, data: bytes) -> None:
 
 
 def read_file(files: FileSystem, path: str) -> bytes:
-    """Return the whole content of `path`; OSError when it can't be read."""
-    file = files.open(path)
+    """Return the whole content of `path`, which need not be writable; OSError when it can't be read."""
+    file = files.open(path, write=False)
     try:
         return file.pread(file.size(), 0)
     finally:

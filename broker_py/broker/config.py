@@ -25,7 +25,8 @@ class BrokerConfig:
     """Who this broker is, where it listens and what it allows. Times in milliseconds.
 
     `broker_ip1` and `broker_name` are found by the broker when empty. Unlike Java's, our slaves serve pulls
-    by default (`slave_read_enable`), so that consumers go on when their master is gone. The last two are ours.
+    by default (`slave_read_enable`), so that consumers go on when their master is gone. The last three are ours:
+    without `persist_runtime_config`, what tools change holds until the next start, and the file stays as it is.
     """
 
     broker_cluster_name: str = field(default="DefaultCluster", metadata={"important": True})
@@ -64,6 +65,7 @@ class BrokerConfig:
 
     broker_log_dir: str = field(default="~/logs/rocketmqlogs", metadata={"path": True})
     pid_file: str = field(default="", metadata={"path": True})
+    persist_runtime_config: bool = True
 
     @property
     def is_slave(self) -> bool:

@@ -34,6 +34,7 @@ from broker_py.broker.queue_locks import QueueLocks
 from broker_py.broker.registration import Master, Registration
 from broker_py.broker.replica_log import StoreLog
 from broker_py.broker.statistics import Statistics
+from broker_py.broker.store_owner import StoreOwner
 from broker_py.broker.topics import TopicTable
 from broker_py.errors import StoreError
 from broker_py.message.ids import UniqueIds, pack_host
@@ -52,6 +53,7 @@ from broker_py.replication.source import ReplicationSource
 from broker_py.seams import Clock, FileSystem
 from broker_py.store.config import FlushDiskType, StoreConfig
 from broker_py.store.flusher import Flusher
+from broker_py.store.recovery import Progress, tell_nobody
 from broker_py.store.store import Store
 from broker_py.wire.codes import RequestCode
 from broker_py.wire.command import Command
@@ -78,12 +80,16 @@ class BrokerSettings:
 
 @dataclass(frozen=True, kw_only=True)
 class Host:
-    """The real world, as the command chose it: `memory_bytes` is the machine's, `pid` this process's."""
+    """The real world, as the command chose it: `memory_bytes` is the machine's, `pid` this process's.
+
+    `recovering` hears how far the store's recovery is.
+    """
 
     files: FileSystem
     clock: Clock
     memory_bytes: int
     pid: int
+    recovering: Progress = tell_nobody
 
 
 class Broker:
@@ -102,8 +108,15 @@ class Broker:
         config, clock = settings.broker, host.clock
         store_host = pack_host(config.broker_ip1, config.listen_port)
         self.store = Store(
-            settings.store, host.files, clock, store_host, memory_bytes=host.memory_bytes, process_id=host.pid
+            settings.store,
+            host.files,
+            clock,
+            store_host,
+            memory_bytes=host.memory_bytes,
+            process_id=host.pid,
+            progress=host.recovering,
         )
+        self._owner = StoreOwner(host.files, settings.store.store_path_root_dir, config)
         self._store_fault: str | None = None
         self._clean_seconds = settings.store.clean_resource_interval / 1000
 
@@ -208,7 +221,9 @@ class Broker:
         self._server.bind(config.listen_port)
         self._server.bind(config.listen_port - FAST_PORT_BELOW)
         began = self._host.clock.monotonic()
+        self._owner.check()
         self.store.load()
+        self._owner.claim()
         self.topics.load()
         self.groups.load()
         self.offsets.load()
@@ -432,4 +447,3 @@ class Broker:
         self._topic_handler.configure(config)
         self._broker_handler.configure(config)
         self._registration.configure(config)
-        log.info("properties were changed")

@@ -2,15 +2,18 @@
 
 import argparse
 import asyncio
+import faulthandler
 import logging
 import os
+import sys
 from collections.abc import Callable, Coroutine
 from typing import Any
 
 from broker_py.cli.options import Exit, Parser, print_error
 from broker_py.runtime.live_config import LiveConfig
-from broker_py.runtime.logs import start_logging
+from broker_py.runtime.logs import LogConfig, start_logging
 from broker_py.runtime.loop import run_daemon
+from broker_py.runtime.notify import ServiceManager
 from broker_py.runtime.process import PidFile
 
 log = logging.getLogger(__name__)
@@ -45,30 +48,44 @@ def serve(
     config: LiveConfig,
     log_path: str,
     pid_path: str,
+    manager: ServiceManager,
     start: Callable[[], Coroutine[Any, Any, str]],
     stop: Callable[[], Coroutine[Any, Any, None]],
 ) -> int:
     """Run a daemon until it is told to stop: `start` returns the line that says it is ready, `stop` ends it.
 
-    The pid file is there exactly while the daemon is ready.
+    The pid file is there exactly while the daemon is ready; the service manager hears of it then, with what is in
+    effect: the configuration by its digest, since the file may change, and the program by where it lies, since a
+    link to it may be moved.
     """
-    start_logging(log_path)
+    if sys.stderr:
+        faulthandler.enable()  # a watchdog ends what hangs by SIGABRT: this says where it hung
+    start_logging(log_path, config.get(LogConfig))
     for warning in config.warnings:
         log.warning("%s", warning)
     pid_file = PidFile(pid_path) if pid_path else None
 
     async def run(stopping: asyncio.Event) -> None:
         ready = await start()
+
+        def status() -> str:
+            return f"{ready}; configuration {config.digest}, program {sys.prefix}"
+
+        watching = asyncio.create_task(manager.watch())
         try:
             if pid_file is not None:
                 pid_file.write()
             log.info("%s, pid %d", ready, os.getpid())
             print(ready, flush=True)
+            manager.ready(status())
+            config.on_rewrite = lambda: manager.status(status())
             await stopping.wait()
         finally:
-            if pid_file is not None:
-                pid_file.remove()
-            await stop()
+            with manager.stopping():
+                if pid_file is not None:
+                    pid_file.remove()
+                await stop()
+            watching.cancel()
             log.info("stopped")
 
     run_daemon(run)

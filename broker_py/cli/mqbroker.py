@@ -1,6 +1,7 @@
 """`mqbroker`: run a broker."""
 
 import argparse
+import logging
 import os
 import socket
 import sys
@@ -9,6 +10,7 @@ from dataclasses import replace
 
 from broker_py.broker.config import BrokerConfig, check_together, ha_port
 from broker_py.broker.server import FAST_PORT_BELOW, Broker, BrokerSettings, Host
+from broker_py.broker.store_owner import StoreOwner
 from broker_py.cli.daemon import daemon_parser, only_shows, serve
 from broker_py.cli.options import Exit, print_error, run
 from broker_py.errors import ConfigError
@@ -17,14 +19,17 @@ from broker_py.remoting.config import ServerConfig
 from broker_py.replication.config import ReplicationConfig
 from broker_py.runtime.clock import SystemClock
 from broker_py.runtime.files import DiskFiles
+from broker_py.runtime.holdings import listens, lock_holder
 from broker_py.runtime.host import host_name, local_ip, memory_bytes
 from broker_py.runtime.live_config import LiveConfig, load_live_config
+from broker_py.runtime.logs import LogConfig
+from broker_py.runtime.notify import ServiceManager
 from broker_py.runtime.process import find_daemons, read_pid
-from broker_py.seams import FileSystem
 from broker_py.store.config import StoreConfig
 
 COMMAND = "mqbroker"
-_OWNERS = (BrokerConfig, StoreConfig, ReplicationConfig, ServerConfig)
+_OWNERS = (BrokerConfig, StoreConfig, ReplicationConfig, ServerConfig, LogConfig)
+log = logging.getLogger(__name__)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -43,25 +48,34 @@ def _broker(options: argparse.Namespace) -> int:
         return Exit.DONE
     settings = _settings(config)
     check_together(settings.broker, settings.replication)
-    busy = _already_used(files, settings)
+    running = _running_pid(settings) if shown else None
+    faults = _used_by_others(settings, running)
+    others = StoreOwner(files, settings.store.store_path_root_dir, settings.broker).fault()
+    if others is not None:
+        faults.append(others)
+    if faults:
+        raise ConfigError("\n".join(faults))
     if shown:
-        if busy and not _is_this_broker(files, settings):
-            raise ConfigError("\n".join(busy))
-        if busy:
+        if running is not None:
             print_error(COMMAND, "this broker is running already")
         return Exit.DONE
-    if busy:
-        raise ConfigError("\n".join(busy))
+    clock = SystemClock()
+    manager = ServiceManager(os.environ, clock)
     broker: Broker | None = None
 
     def change(text: str) -> None:
-        config.update(text)
+        persist = settings.broker.persist_runtime_config
+        config.update(text, persist=persist)
         assert broker is not None
         broker.configure(_settings(config))
+        log.info("changed %s: %s", "for good" if persist else "until the next start", " ".join(text.split()))
+
+    def recovering(done_bytes: int, total_bytes: int) -> None:
+        manager.progress(f"recovering commit log: {_gib(done_bytes)} of {_gib(total_bytes)} GiB")
 
     async def start() -> str:
         nonlocal broker
-        host = Host(files=files, clock=SystemClock(), memory_bytes=memory_bytes(), pid=os.getpid())
+        host = Host(files=files, clock=clock, memory_bytes=memory_bytes(), pid=os.getpid(), recovering=recovering)
         broker = Broker(settings, host, config.text, change)
         await broker.start()
         who = f"{settings.broker.broker_name}, {settings.broker.address}"
@@ -72,7 +86,12 @@ def _broker(options: argparse.Namespace) -> int:
         if broker is not None:
             await broker.stop()
 
-    return serve(config, f"{settings.broker.broker_log_dir}/broker.log", settings.broker.pid_file, start, stop)
+    log_path = f"{settings.broker.broker_log_dir}/broker.log"
+    return serve(config, log_path, settings.broker.pid_file, manager, start, stop)
+
+
+def _gib(size: int) -> str:
+    return f"{size / (1 << 30):.1f}"
 
 
 def _settings(config: LiveConfig) -> BrokerSettings:
@@ -103,16 +122,17 @@ def _settings(config: LiveConfig) -> BrokerSettings:
 # What another process has already
 
 
-def _already_used(files: FileSystem, settings: BrokerSettings) -> list[str]:
-    """Return a sentence for each port and for the store that a running process has."""
-    return [
-        *(
-            f"port {port} is in use by another process; set {name}"
-            for name, port in _ports(settings)
-            if not _is_free(settings.server.bind_address, port)
-        ),
-        *_store_in_use(files, settings.store),
+def _used_by_others(settings: BrokerSettings, running: int | None) -> list[str]:
+    """Return a sentence for each port and for the store that a process has which is not `running`."""
+    store = settings.store
+    faults = [
+        f"port {port} is in use by another process; set {name}"
+        for name, port in _ports(settings)
+        if not _is_free(settings.server.bind_address, port) and (running is None or not listens(running, port))
     ]
+    if lock_holder(store.lock_path) not in (None, running):
+        faults.append(f"the store {store.store_path_root_dir} is in use by another broker; set storePathRootDir")
+    return faults
 
 
 def _ports(settings: BrokerSettings) -> list[tuple[str, int]]:
@@ -134,26 +154,18 @@ def _is_free(address: str, port: int) -> bool:
     return True
 
 
-def _store_in_use(files: FileSystem, store: StoreConfig) -> list[str]:
-    if not files.exists(store.lock_path):
-        return []
-    try:
-        files.lock(store.lock_path).release()
-    except OSError:
-        return [f"the store {store.store_path_root_dir} is in use by another broker; set storePathRootDir"]
-    return []
+def _running_pid(settings: BrokerSettings) -> int | None:
+    """Return the process of the broker that this file is for, which may have other ports than the file has now.
 
-
-def _is_this_broker(files: FileSystem, settings: BrokerSettings) -> bool:
-    """True when the broker that this file is for is running, maybe on other ports than the file has now.
-
-    Its pid file says so; without one, that the process which has the store has the port too.
+    Its pid file names it; without one, it is the process that has the store and the port.
     """
-    if read_pid(settings.broker.pid_file) in find_daemons(COMMAND):
-        return True
-    return bool(_store_in_use(files, settings.store)) and not _is_free(
-        settings.server.bind_address, settings.broker.listen_port
-    )
+    pid = read_pid(settings.broker.pid_file)
+    if pid is not None and pid in find_daemons(COMMAND):
+        return pid
+    holder, port = lock_holder(settings.store.lock_path), settings.broker.listen_port
+    if holder is None or _is_free(settings.server.bind_address, port) or not listens(holder, port):
+        return None
+    return holder
 
 
 if __name__ == "__main__":

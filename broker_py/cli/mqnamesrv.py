@@ -1,6 +1,7 @@
 """`mqnamesrv`: run a name server."""
 
 import argparse
+import os
 import sys
 from collections.abc import Collection, Sequence
 
@@ -12,6 +13,8 @@ from broker_py.remoting.config import ServerConfig
 from broker_py.runtime.clock import SystemClock
 from broker_py.runtime.files import DiskFiles
 from broker_py.runtime.live_config import LiveConfig, load_live_config
+from broker_py.runtime.logs import LogConfig
+from broker_py.runtime.notify import ServiceManager
 
 COMMAND = "mqnamesrv"
 
@@ -42,16 +45,17 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _nameserver(options: argparse.Namespace) -> int:
     files = DiskFiles()
-    config = load_live_config(files, options.config_file, (NameserverConfig, ServerConfig))
+    config = load_live_config(files, options.config_file, (NameserverConfig, ServerConfig, LogConfig))
     if only_shows(options, config, COMMAND):
         return Exit.DONE
     settings = NameserverSettings(config)
     own, shared = settings.current(), config.get(ServerConfig)
+    clock = SystemClock()
     server: NameServer | None = None
 
     async def start() -> str:
         nonlocal server
-        server = NameServer(settings, shared, SystemClock(), files)
+        server = NameServer(settings, shared, clock, files)
         port = await server.start()
         return f"The Name Server boot success. serializeType=JSON, address {shared.bind_address}:{port}"
 
@@ -59,7 +63,8 @@ def _nameserver(options: argparse.Namespace) -> int:
         if server is not None:
             await server.stop()
 
-    return serve(config, f"{own.namesrv_log_dir}/namesrv.log", own.pid_file, start, stop)
+    manager = ServiceManager(os.environ, clock)
+    return serve(config, f"{own.namesrv_log_dir}/namesrv.log", own.pid_file, manager, start, stop)
 
 
 if __name__ == "__main__":

@@ -74,9 +74,9 @@ class DiskLock:
 class DiskFiles:
     """The real `seams.FileSystem`."""
 
-    def open(self, path: str, *, create: bool = False) -> File:
-        """Open for reading and writing."""
-        flags = os.O_RDWR | os.O_CLOEXEC | (os.O_CREAT if create else 0)
+    def open(self, path: str, *, create: bool = False, write: bool = True) -> File:
+        """Open for reading, and for writing unless told not to."""
+        flags = (os.O_RDWR if write else os.O_RDONLY) | os.O_CLOEXEC | (os.O_CREAT if create else 0)
         return DiskFile(os.open(path, flags, _FILE_MODE))
 
     def exists(self, path: str) -> bool:

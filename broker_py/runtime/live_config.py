@@ -1,7 +1,8 @@
 """The configuration of a running daemon: read at the start, changed by tools, kept in the file it came from."""
 
+import hashlib
 import os
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, TypeVar
 
 from broker_py.errors import ConfigError
@@ -13,9 +14,17 @@ _T = TypeVar("_T")
 
 
 class LiveConfig:
-    """Filled configuration dataclasses, and the file behind them if there is one."""
+    """Filled configuration dataclasses, and the file behind them if there is one.
 
-    def __init__(self, files: FileSystem, path: str | None, loaded: Loaded, *, home: str, directory: str) -> None:
+    `digest` names the content of the file that is in effect, whatever the file has become since; "none" without one.
+    `on_rewrite` hears when a change was written into the file.
+    """
+
+    def __init__(
+        self, files: FileSystem, path: str | None, loaded: Loaded, digest: str, *, home: str, directory: str
+    ) -> None:
+        self.digest = digest
+        self.on_rewrite: Callable[[], None] = lambda: None
         self._files = files
         self._path = path
         self._home = home
@@ -35,16 +44,30 @@ class LiveConfig:
         lines = text.splitlines(keepends=True)
         return "".join(line for line in lines if line.partition("=")[0] in names)
 
-    def update(self, text: str) -> None:
-        """Change the properties in `text`, in the file first; ConfigError if one may not be changed, then none is."""
+    def update(self, text: str, *, persist: bool = True) -> None:
+        """Change the properties in `text`; ConfigError if one may not be changed, then none is.
+
+        They are changed in the file first, unless they are not to `persist`: a restart then takes them back.
+        """
         changed = apply_update(text, self._configs, home=self._home, directory=self._directory)
-        if self._path is not None and changed.given:
-            try:
-                old = _decode(read_file(self._files, self._path))
-                replace_file(self._files, self._path, rewrite_properties(old, changed.given).encode())
-            except OSError as error:
-                raise ConfigError(f"{self._path} can't be written: {error.strerror or error}") from None
+        if self._path is None or not changed.given or not persist:
+            self._configs = changed.configs
+            return
+        self._rewrite(self._path, changed.given)
         self._configs = changed.configs
+        self.on_rewrite()
+
+    def _rewrite(self, path: str, changes: Mapping[str, str]) -> None:
+        """Put the changes into the file."""
+        try:
+            old = read_file(self._files, path)
+            new = rewrite_properties(_decode(old), changes).encode()
+            replace_file(self._files, path, new)
+        except OSError as error:
+            raise ConfigError(f"{path} can't be written: {error.strerror or error}") from None
+        # A file that somebody else changed holds more than is in effect, now as before.
+        if digest_of(old) == self.digest:
+            self.digest = digest_of(new)
 
 
 def load_live_config(
@@ -56,6 +79,7 @@ def load_live_config(
     """
     home, directory = os.path.expanduser("~"), os.getcwd()
     properties: list[Property] = []
+    digest = "none"
     if path is not None:
         path = os.path.abspath(path)
         try:
@@ -63,8 +87,14 @@ def load_live_config(
         except OSError as error:
             raise ConfigError(f"{path} can't be read: {error.strerror or error}") from None
         properties = parse_properties(_decode(data), os.path.basename(path))
+        digest = digest_of(data)
     loaded = load_config([*properties, *overrides], *owners, home=home, directory=directory)
-    return LiveConfig(files, path, loaded, home=home, directory=directory)
+    return LiveConfig(files, path, loaded, digest, home=home, directory=directory)
+
+
+def digest_of(data: bytes) -> str:
+    """Return the name of a file's content: `sha256:` and the hexadecimal digest."""
+    return f"sha256:{hashlib.sha256(data).hexdigest()}"
 
 
 def _decode(data: bytes) -> str:

@@ -8,14 +8,21 @@ import logging
 import os
 import sys
 import time
+from dataclasses import dataclass, field
 from logging.handlers import RotatingFileHandler
 from typing import Final, TextIO
 
 from broker_py.errors import ConfigError
 
-MAX_FILE_BYTES: Final = 64 << 20
-KEPT_FILES: Final = 10
 _OWN_PACKAGE: Final = "broker_py"
+
+
+@dataclass(frozen=True, kw_only=True)
+class LogConfig:
+    """How much of a log is kept: the file that is written, and as many full ones before it. Both are ours."""
+
+    log_max_file_bytes: int = field(default=64 << 20, metadata={"range": (4096, 1 << 40)})
+    log_kept_files: int = field(default=10, metadata={"range": (1, 1000)})
 
 
 class LineFormatter(logging.Formatter):
@@ -33,13 +40,13 @@ class LineFormatter(logging.Formatter):
         return line
 
 
-def start_logging(path: str, stderr: TextIO | None = None) -> None:
+def start_logging(path: str, config: LogConfig, stderr: TextIO | None = None) -> None:
     """Log to the file `path`, and warnings to stderr too; ConfigError when the file can't be written.
 
-    The directory is made if it is missing. When the file has 64 MiB it becomes `<path>.1`; ten of these are kept.
+    The directory is made if it is missing. When the file is full it becomes `<path>.1`, and that `<path>.2`.
     """
     try:
-        file = _open(path)
+        file = _open(path, config)
     except OSError as error:
         raise ConfigError(f"the log file {path} can't be written: {error.strerror or error}") from None
     screen = logging.StreamHandler(stderr or sys.stderr)
@@ -51,9 +58,11 @@ def start_logging(path: str, stderr: TextIO | None = None) -> None:
         root.addHandler(handler)
 
 
-def _open(path: str) -> logging.Handler:
+def _open(path: str, config: LogConfig) -> logging.Handler:
     os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
-    return RotatingFileHandler(path, maxBytes=MAX_FILE_BYTES, backupCount=KEPT_FILES, encoding="utf-8")
+    return RotatingFileHandler(
+        path, maxBytes=config.log_max_file_bytes, backupCount=config.log_kept_files, encoding="utf-8"
+    )
 
 
 def _level(record: logging.LogRecord) -> str:

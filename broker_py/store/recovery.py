@@ -22,12 +22,19 @@ _WRITE_OUT_BYTES: Final = 64 << 20
 _UNIT_CHECK_BYTES: Final = 36
 _log = logging.getLogger(__name__)
 
+Progress = Callable[[int, int], None]
+"""(bytes done, bytes to do) of a recovery: called every few megabytes."""
+
+
+def tell_nobody(_done_bytes: int, _total_bytes: int) -> None:
+    """Nobody watches a recovery."""
+
 
 class Recovery:
     """Brings a log, its queues and a dispatcher from their files to a common end.
 
     Before queues are cut below what the checkpoint calls durable, `lower_durable_end` makes it take that back, durably:
-    else a crash in between would leave queues that lack what they are trusted to have.
+    else a crash in between would leave queues that lack what they are trusted to have. `progress` hears how far it is.
     """
 
     def __init__(
@@ -39,6 +46,7 @@ class Recovery:
         after_crash: bool,
         check_crc: bool,
         lower_durable_end: Callable[[int], None],
+        progress: Progress = tell_nobody,
     ) -> None:
         self._log = log
         self._queues = queues
@@ -46,6 +54,7 @@ class Recovery:
         self._after_crash = after_crash
         self._check_crc = check_crc
         self._lower_durable_end = lower_durable_end
+        self._progress = progress
         self._durable_end = 0
 
     def run(self, checkpoint: Checkpoint) -> None:
@@ -146,6 +155,7 @@ class Recovery:
         try:
             position = written_out = start
             while position < self._log.end:
+                self._progress(position - start, self._log.end - start)
                 used = self._replay_window(position)
                 if used == 0:
                     break

@@ -23,7 +23,7 @@ from broker_py.store.dispatch import Dispatcher, OnArrival, Placed, is_consumabl
 from broker_py.store.handles import Handles
 from broker_py.store.queue_table import ConsumeQueueTable, QueuesSync
 from broker_py.store.reading import GetResult, GetStatus, Reader
-from broker_py.store.recovery import Recovery
+from broker_py.store.recovery import Progress, Recovery, tell_nobody
 from broker_py.store.retention import Retention
 from broker_py.store.watermark import Watermark
 
@@ -60,7 +60,7 @@ class Store:
     """Messages by log offset and by (topic, queue id, queue offset).
 
     `written`, `flushed` and `dispatched` are watermarks of the log. `store_host` is this broker's packed address,
-    `memory_bytes` the machine's memory, `process_id` goes into the abort file.
+    `memory_bytes` the machine's memory, `process_id` goes into the abort file. `progress` hears how far `load` is.
     """
 
     def __init__(
@@ -72,12 +72,14 @@ class Store:
         *,
         memory_bytes: int = 4 << 30,
         process_id: int = 0,
+        progress: Progress = tell_nobody,
     ) -> None:
         self.config = config
         self._files = files
         self._clock = clock
         self._store_host = store_host
         self._process_id = process_id
+        self._progress = progress
         self._handles = Handles(files, _OPEN_FILES)
         self.log = CommitLog(files, self._handles, config.commit_log_directory, config.mapped_file_size_commit_log)
         self._queues = ConsumeQueueTable(
@@ -133,6 +135,7 @@ class Store:
             after_crash=after_crash,
             check_crc=config.check_crc_on_recover,
             lower_durable_end=self._lower_durable_end,
+            progress=self._progress,
         )
         recovery.run(self._checkpoint)
         self._written_ms = self._flushed_ms = max(self._dispatcher.stored_ms, self._checkpoint.flushed_ms)

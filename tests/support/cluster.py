@@ -74,6 +74,7 @@ class Daemon:
     """One daemon: its properties, its files below `directory`, and its process when it runs.
 
     `properties` may be changed between two starts; unless they are, a start takes the file as the last run left it.
+    `environment` is added to the process's.
     """
 
     def __init__(self, command: str, directory: Path, port: int, properties: Mapping[str, object]) -> None:
@@ -81,6 +82,7 @@ class Daemon:
         self.directory = directory
         self.port = port
         self.properties = {"pidFile": directory / "pid", "listenPort": port, "bindAddress": _LOOPBACK, **properties}
+        self.environment: dict[str, str] = {}
         self.process: subprocess.Popen[bytes] | None = None
         self._written: dict[str, object] = {}
         directory.mkdir(parents=True)
@@ -106,7 +108,7 @@ class Daemon:
         if self._written != self.properties:
             self.config_file.write_text("".join(f"{name}={value}\n" for name, value in self.properties.items()))
             self._written = dict(self.properties)
-        environment = {**os.environ, "HOME": str(self.directory), "NAMESRV_ADDR": ""}
+        environment = {**os.environ, "HOME": str(self.directory), "NAMESRV_ADDR": "", **self.environment}
         with open(self.directory / "output", "ab") as output:
             self.process = subprocess.Popen(
                 self.argv(), cwd=_ROOT, env=environment, stdin=subprocess.DEVNULL, stdout=output, stderr=output

@@ -59,6 +59,7 @@ PURE_MODULES: Final = {
     "broker.queue_locks",
     "broker.replica_log",
     "broker.statistics",
+    "broker.store_owner",
     "broker.tag_filter",
     "broker.topics",
 }

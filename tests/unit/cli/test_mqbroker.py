@@ -1,8 +1,9 @@
 """`mqbroker` as far as it starts nothing: what it prints, and what it refuses before anything is touched."""
 
-import fcntl
 import os
 import socket
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -61,27 +62,52 @@ def stderr(capsys: pytest.CaptureFixture[str]) -> Callable[[], list[str]]:
     return lines
 
 
+_OTHER = """
+import fcntl, os, socket, sys
+store, *ports = sys.argv[2:]
+listeners = [socket.create_server(("127.0.0.1", int(port))) for port in ports]
+lock = os.open(f"{store}/lock", os.O_RDWR | os.O_CREAT)
+fcntl.lockf(lock, fcntl.LOCK_EX, 1, 0)
+print("ready", flush=True)
+sys.stdin.read()
+"""
+
+
+class OtherProcess:
+    """A process with a store and ports; `as_broker`: its command line is a broker's."""
+
+    def __init__(self, directory: Path, store: Path, *ports: int, as_broker: bool = False) -> None:
+        store.mkdir(exist_ok=True)
+        directory.mkdir()
+        program = directory / ("mqbroker" if as_broker else "other")
+        program.write_text(_OTHER)
+        argv = [sys.executable, str(program), "run", str(store), *map(str, ports)]
+        self._process = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        self.pid = self._process.pid
+        assert self._process.stdout is not None
+        assert self._process.stdout.readline() == b"ready\n"
+
+    def end(self) -> None:
+        """End it, and wait for that."""
+        self._process.communicate()
+
+
+StartOther = Callable[..., OtherProcess]
+
+
 @pytest.fixture
-def busy_store(tmp_path: Path) -> Iterator[Path]:
-    """The store of another process."""
-    store = tmp_path / "store"
-    store.mkdir()
-    ready_read, ready_write = os.pipe()
-    end_read, end_write = os.pipe()
-    child = os.fork()
-    if child == 0:  # the other process: it must not come back into the tests
-        os.close(end_write)
-        file = os.open(store / "lock", os.O_RDWR | os.O_CREAT)
-        fcntl.lockf(file, fcntl.LOCK_EX, 1, 0)
-        os.write(ready_write, b"x")
-        os.read(end_read, 1)
-        os._exit(0)
-    os.read(ready_read, 1)
-    yield store
-    os.close(end_write)
-    os.waitpid(child, 0)
-    for descriptor in (ready_read, ready_write, end_read):
-        os.close(descriptor)
+def start_other(tmp_path: Path) -> Iterator[StartOther]:
+    """Starts processes that hold a store and ports until the test ends."""
+    started: list[OtherProcess] = []
+
+    def start(store: str, *ports: int, as_broker: bool = False) -> OtherProcess:
+        other = OtherProcess(tmp_path / f"other-{len(started)}", tmp_path / store, *ports, as_broker=as_broker)
+        started.append(other)
+        return other
+
+    yield start
+    for other in started:
+        other.end()
 
 
 def check(path: Path) -> int:
@@ -166,22 +192,69 @@ def test_a_port_that_is_in_use_is_told_by_the_property_to_set(
 
 @pytest.mark.parametrize("option", [["--check"], []])
 def test_a_store_that_another_broker_has_is_refused(
-    option: list[str], busy_store: Path, write: Write, stderr: Callable[[], list[str]]
+    option: list[str], start_other: StartOther, write: Write, stderr: Callable[[], list[str]], tmp_path: Path
 ) -> None:
+    start_other("store")
     assert mqbroker.main(["-c", str(write("")), *option]) == 1
-    assert stderr() == [f"mqbroker: the store {busy_store} is in use by another broker; set storePathRootDir"]
-    assert os.listdir(busy_store) == ["lock"]
+    assert stderr() == [f"mqbroker: the store {tmp_path}/store is in use by another broker; set storePathRootDir"]
+    assert os.listdir(tmp_path / "store") == ["lock"]
+
+
+@pytest.mark.parametrize("option", [["--check"], []])
+def test_a_store_that_another_broker_wrote_is_refused_with_what_to_do(
+    option: list[str], write: Write, stderr: Callable[[], list[str]], tmp_path: Path
+) -> None:
+    (tmp_path / "store").mkdir()
+    owner = tmp_path / "store" / "owner.json"
+    owner.write_text('{"brokerClusterName":"DefaultCluster","brokerName":"broker-b"}')
+    assert mqbroker.main(["-c", str(write("brokerName=broker-a\n")), *option]) == 1
+    assert stderr() == [
+        f"mqbroker: the store {tmp_path}/store belongs to broker broker-b of cluster DefaultCluster, and this is "
+        f"broker broker-a of cluster DefaultCluster: set storePathRootDir, or remove {owner} to hand the store over"
+    ]
+
+
+# The file of a running broker
 
 
 def test_a_check_of_the_file_of_the_running_broker_finds_no_fault(
-    busy_store: Path, write: Write, port: int, stderr: Callable[[], list[str]]
+    start_other: StartOther, write: Write, port: int, stderr: Callable[[], list[str]]
 ) -> None:
-    assert busy_store.exists()
-    with socket.socket() as own:
-        own.bind(("127.0.0.1", port))
-        own.listen()
-        assert check(write("")) == 0
+    start_other("store", port - 2, port, port + 1)
+    assert check(write("")) == 0
     assert stderr() == ["mqbroker: this broker is running already"]
+
+
+def test_a_check_under_another_name_of_a_file_with_other_ports_knows_the_running_broker_by_its_pid_file(
+    start_other: StartOther, write: Write, port: int, stderr: Callable[[], list[str]], tmp_path: Path
+) -> None:
+    running = start_other("store", port + 8, port + 10, port + 11, as_broker=True)
+    (tmp_path / "pid").write_text(f"{running.pid}\n")
+    path = write(f"pidFile={tmp_path}/pid\n").rename(tmp_path / ".ansible_tmp_x")
+    assert check(path) == 0
+    assert stderr() == ["mqbroker: this broker is running already"]
+
+
+def test_a_running_broker_can_not_be_given_the_port_nor_the_store_of_another_one(
+    start_other: StartOther, write: Write, port: int, stderr: Callable[[], list[str]], tmp_path: Path
+) -> None:
+    running = start_other("store-a", port + 8, port + 10, port + 11, as_broker=True)
+    (tmp_path / "pid").write_text(f"{running.pid}\n")
+    start_other("store", port, as_broker=True)
+    assert check(write(f"pidFile={tmp_path}/pid\n")) == 1
+    assert stderr() == [
+        f"mqbroker: port {port} is in use by another process; set listenPort",
+        f"mqbroker: the store {tmp_path}/store is in use by another broker; set storePathRootDir",
+    ]
+
+
+def test_a_pid_file_that_a_dead_broker_left_names_nobody(
+    start_other: StartOther, write: Write, port: int, stderr: Callable[[], list[str]], tmp_path: Path
+) -> None:
+    not_a_broker = start_other("store-a", port)
+    (tmp_path / "pid").write_text(f"{not_a_broker.pid}\n")
+    assert check(write(f"pidFile={tmp_path}/pid\n")) == 1
+    assert stderr() == [f"mqbroker: port {port} is in use by another process; set listenPort"]
 
 
 def test_a_missing_file_is_named(capsys: pytest.CaptureFixture[str]) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from broker_py.runtime.files import DiskFiles
-from broker_py.seams import read_file, replace_file
+from broker_py.seams import File, read_file, replace_file
 
 FILES = DiskFiles()
 
@@ -32,6 +32,24 @@ def test_large_data_is_written_and_read_whole(tmp_path: Path) -> None:
 def test_a_missing_file_is_not_made_unasked(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         FILES.open(f"{tmp_path}/a")
+
+
+def test_a_file_that_is_only_read_need_not_be_writable(tmp_path: Path) -> None:
+    replace_file(FILES, f"{tmp_path}/a", b"hello")
+    file = FILES.open(f"{tmp_path}/a", write=False)
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        file.pwrite(b"x", 0)
+    assert file.pread(9, 0) == b"hello"
+    file.close()
+    opened: list[bool] = []
+
+    class Watched(DiskFiles):
+        def open(self, path: str, *, create: bool = False, write: bool = True) -> File:
+            opened.append(write)
+            return super().open(path, create=create, write=write)
+
+    assert read_file(Watched(), f"{tmp_path}/a") == b"hello"
+    assert opened == [False]
 
 
 def test_directories_are_made_listed_and_removed(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """The configuration of a running daemon and its file."""
 
 import errno
+import hashlib
 import os
 from dataclasses import dataclass, field
 
@@ -52,6 +53,39 @@ def test_a_change_holds_and_is_in_the_file_with_all_else_as_it_was() -> None:
     config.update("enableTopicList=false")
     assert not config.get(Config).enable_topic_list
     assert read_file(files, PATH) == b"# by hand\nlistenPort=9876\nenableTopicList=false\n"
+
+
+def test_a_change_that_is_not_to_persist_holds_and_the_file_stays_as_it_was() -> None:
+    config, files = live()
+    files.fail_writes = errno.EROFS
+    config.update("enableTopicList=false", persist=False)
+    assert not config.get(Config).enable_topic_list
+    assert read_file(files, PATH) == FILE
+
+
+def sha256(data: bytes) -> str:
+    return "sha256:" + hashlib.sha256(data).hexdigest()
+
+
+def test_the_digest_is_that_of_the_content_in_effect_and_not_of_what_the_file_has_become() -> None:
+    config, files = live()
+    assert config.digest == sha256(FILE)
+    replace_file(files, PATH, FILE + b"# more\n")
+    assert config.digest == sha256(FILE)
+    config.update("enableTopicList=false")
+    assert config.digest == sha256(FILE)
+    assert load_live_config(files, None, (Config,)).digest == "none"
+
+
+def test_the_digest_follows_a_change_that_was_written_into_the_file_and_who_asks_hears_of_it() -> None:
+    config, files = live()
+    heard: list[str] = []
+    config.on_rewrite = lambda: heard.append(config.digest)
+    config.update("enableTopicList=false", persist=False)
+    assert (config.digest, heard) == (sha256(FILE), [])
+    config.update("enableTopicList=false")
+    assert config.digest == sha256(read_file(files, PATH)) != sha256(FILE)
+    assert heard == [config.digest]
 
 
 def test_what_may_not_change_is_refused_and_nothing_is_changed() -> None:

@@ -2,7 +2,6 @@
 
 import io
 import logging
-import logging.handlers
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from broker_py.errors import ConfigError
-from broker_py.runtime.logs import KEPT_FILES, LineFormatter, start_logging
+from broker_py.runtime.logs import LineFormatter, LogConfig, start_logging
 
 
 @pytest.fixture
@@ -63,7 +62,7 @@ def test_an_exception_follows_with_its_trace() -> None:
 
 def test_all_goes_to_the_file_and_warnings_to_stderr_too(root: logging.Logger, tmp_path: Path) -> None:
     path, screen = tmp_path / "logs" / "namesrv.log", io.StringIO()
-    start_logging(str(path), screen)
+    start_logging(str(path), LogConfig(), screen)
     root.debug("a detail")
     root.info("a fact")
     root.warning("a worry")
@@ -74,17 +73,14 @@ def test_all_goes_to_the_file_and_warnings_to_stderr_too(root: logging.Logger, t
 
 def test_a_full_file_is_put_aside_and_so_many_are_kept(root: logging.Logger, tmp_path: Path) -> None:
     path = tmp_path / "namesrv.log"
-    start_logging(str(path), io.StringIO())
-    file = ours(root)[0]
-    assert isinstance(file, logging.handlers.RotatingFileHandler)
-    file.maxBytes = 100
+    start_logging(str(path), LogConfig(log_max_file_bytes=100, log_kept_files=3), io.StringIO())
     for number in range(50):
         root.info("%d %s", number, "x" * 60)
-    assert len(list(tmp_path.iterdir())) == 1 + KEPT_FILES
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["namesrv.log", *(f"namesrv.log.{n}" for n in (1, 2, 3))]
     assert "49 x" in path.read_text()
 
 
 def test_a_file_that_can_not_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(ConfigError, match=r"the log file .* can't be written: "):
-        start_logging(str(tmp_path / "file" / "namesrv.log"))
+        start_logging(str(tmp_path / "file" / "namesrv.log"), LogConfig())
