@@ -1,14 +1,23 @@
 """Topics: finding, making, changing and deleting them (tools command/topic)."""
 
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
-from broker_py.admin.targets import NotKnown, Outcome, at_each, cluster_brokers, cluster_masters, lowest_addresses
+from broker_py.admin.targets import (
+    TOPIC_NOT_EXIST,
+    NotKnown,
+    Outcome,
+    at_each,
+    cluster_brokers,
+    cluster_masters,
+    lowest_addresses,
+)
 from broker_py.client.brokers import QueueStatus
 from broker_py.client.client import Client
-from broker_py.errors import BrokerPyError
+from broker_py.errors import BrokerPyError, RequestFailed
 from broker_py.model.route import TopicRoute
-from broker_py.model.topic import DLQ_PREFIX, RETRY_PREFIX, TopicConfig
+from broker_py.model.topic import DLQ_PREFIX, RETRY_PREFIX, TopicConfig, is_system_topic
 
 ORDER_NAMESPACE: Final = "ORDER_TOPIC_CONFIG"
 
@@ -28,6 +37,12 @@ class PermChange:
 
     outcome: Outcome
     old_perm: int | None
+
+
+def is_own_topic(topic: str, cluster: str, broker_name: str) -> bool:
+    """True for topics that a broker makes by itself: RocketMQ's, those named like it, and those of groups."""
+    named = (cluster, broker_name, f"{cluster}_REPLY_TOPIC")
+    return is_system_topic(topic) or topic in named or topic.startswith((RETRY_PREFIX, DLQ_PREFIX))
 
 
 async def topic_list(client: Client) -> list[str]:
@@ -62,6 +77,31 @@ async def topic_route(client: Client, topic: str) -> TopicRoute:
     return await client.name_servers.route(topic)
 
 
+async def find_topic(client: Client, address: str, topic: str) -> TopicConfig | None:
+    """Return a topic's settings on a broker, or None where it has no such topic."""
+    try:
+        return await client.brokers.topic_config(address, topic)
+    except RequestFailed as error:
+        if error.code != TOPIC_NOT_EXIST:
+            raise
+        return None
+
+
+async def name_servers_with(client: Client, topic: str, broker_names: Collection[str]) -> list[str]:
+    """Return the name servers that give out queues of a topic on any of these brokers."""
+    found: list[str] = []
+    for name_server in client.name_servers.apart():
+        try:
+            route = await name_server.route(topic)
+        except RequestFailed as error:
+            if error.code != TOPIC_NOT_EXIST:
+                raise
+            continue
+        if any(queues.broker_name in broker_names for queues in route.queue_datas):
+            found += name_server.addresses
+    return found
+
+
 async def topic_status(client: Client, topic: str) -> list[QueueStatus]:
     """Return the state of a topic's queues on all its brokers, sorted by broker and queue."""
     route = await client.name_servers.route(topic)
@@ -94,8 +134,13 @@ async def update_topic(
 
     outcomes = await at_each(list(targets), change)
     if config.order and not any(outcome.error for outcome in outcomes):
-        names = [await _broker_name(client, address)] if address is not None else sorted(targets.values())
-        await _set_order(client, config, names, keep_others=address is not None)
+        names = [await _broker_name(client, address)] if address is not None else list(targets.values())
+        queue_nums = dict.fromkeys(names, config.write_queue_nums)
+        known_too = address is not None
+        for order in await order_changes(
+            client, config.topic_name, lambda known: order_conf(known if known_too else "", queue_nums)
+        ):
+            await change_order(client, order)
     return outcomes
 
 
@@ -106,18 +151,59 @@ async def _broker_name(client: Client, address: str) -> str:
     raise NotKnown(f"no name server knows the broker {address}, so the topic was made but has no order configuration")
 
 
-async def _set_order(client: Client, config: TopicConfig, broker_names: list[str], keep_others: bool) -> None:
-    queue_nums: dict[str, str] = {}
-    if keep_others:
-        known = await client.name_servers.kv_config(ORDER_NAMESPACE, config.topic_name)
-        for item in (known or "").split(";"):
-            name, colon, number = item.partition(":")
-            if colon:
-                queue_nums[name] = number
-    queue_nums.update(dict.fromkeys(broker_names, str(config.write_queue_nums)))
-    order_conf = ";".join(f"{name}:{number}" for name, number in sorted(queue_nums.items()))
-    for name_server in client.name_servers.addresses:
-        await client.name_servers.put_kv_config(name_server, ORDER_NAMESPACE, config.topic_name, order_conf)
+@dataclass(frozen=True, kw_only=True)
+class OrderChange:
+    """What is to become of a topic's order configuration at one name server; empty text: there is none."""
+
+    name_server: str
+    topic: str
+    before: str
+    after: str
+
+
+def order_conf(known: str, queue_nums: Mapping[str, int | None]) -> str:
+    """Return an order configuration, `broker:queues;...`, with the brokers given set, or taken out where None."""
+    numbers = {**_numbers(known), **{name: number for name, number in queue_nums.items() if number is not None}}
+    for name in queue_nums:
+        if queue_nums[name] is None:
+            numbers.pop(name, None)
+    return _order_text(numbers)
+
+
+def capped_order_conf(known: str, queues: int, broker_names: Collection[str]) -> str:
+    """Return an order configuration in which none of these brokers has more than so many queues."""
+    return _order_text(
+        {name: min(number, queues) if name in broker_names else number for name, number in _numbers(known).items()}
+    )
+
+
+def _numbers(order_conf: str) -> dict[str, int]:
+    items = [item.partition(":") for item in order_conf.split(";")]
+    return {name: int(number) for name, _, number in items if number.isdecimal()}
+
+
+def _order_text(numbers: Mapping[str, int]) -> str:
+    return ";".join(f"{name}:{number}" for name, number in sorted(numbers.items()))
+
+
+async def order_changes(client: Client, topic: str, wanted: Callable[[str], str]) -> list[OrderChange]:
+    """Return what has to change at each name server so that it has the order configuration that `wanted` makes."""
+    changes: list[OrderChange] = []
+    for name_server in client.name_servers.apart():
+        [address] = name_server.addresses
+        before = await name_server.kv_config(ORDER_NAMESPACE, topic) or ""
+        after = wanted(before)
+        if _numbers(after) != _numbers(before):
+            changes.append(OrderChange(name_server=address, topic=topic, before=before, after=after))
+    return changes
+
+
+async def change_order(client: Client, change: OrderChange) -> None:
+    """Make a change of an order configuration."""
+    if change.after:
+        await client.name_servers.put_kv_config(change.name_server, ORDER_NAMESPACE, change.topic, change.after)
+    else:
+        await client.name_servers.delete_kv_config(change.name_server, ORDER_NAMESPACE, change.topic)
 
 
 async def update_topic_perm(

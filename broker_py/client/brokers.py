@@ -3,9 +3,10 @@
 from dataclasses import dataclass
 from typing import Any, Final
 
-from broker_py.client.replies import object_of
+from broker_py.client.replies import header_of, object_of
 from broker_py.errors import ConfigError, ProtocolError
-from broker_py.model.fields import dict_of, int_of, list_of, text_of
+from broker_py.model.fields import bool_of, dict_of, int_of, list_of, objects_of, text_of
+from broker_py.model.group import GroupConfig
 from broker_py.model.java_properties import format_property, parse_properties
 from broker_py.model.message_queue import MessageQueue
 from broker_py.model.topic import AUTO_CREATE_TOPIC_KEY, TopicConfig
@@ -13,9 +14,11 @@ from broker_py.remoting.client import RemotingClient
 from broker_py.remoting.connection import expect_success
 from broker_py.wire.codes import RequestCode
 from broker_py.wire.command import NO_BODY, Command
+from broker_py.wire.fastjson import dumps
 from broker_py.wire.header import encode_header
-from broker_py.wire.headers.admin import ConsumeStatsRequest, CreateTopicRequest, TopicRequest
+from broker_py.wire.headers.admin import ConsumeStatsRequest, CreateTopicRequest, DeleteGroupRequest, TopicRequest
 from broker_py.wire.headers.clients import ClientRequest, ConsumerGroupRequest
+from broker_py.wire.headers.offsets import OffsetReply, QueueRequest
 
 TIMEOUT_SECONDS: Final = 5.0
 RELAY_TIMEOUT_SECONDS: Final = 12.0  # a broker gives the client that it asks 10 s
@@ -80,6 +83,29 @@ class GroupConnections:
     message_model: str
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SlaveConnection:
+    """A slave as its master sees it: from where it is connected, and how far it has acknowledged the log."""
+
+    address: str
+    acked: int
+    diff: int
+    in_sync: bool
+    bytes_per_second: int
+    sent: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ReplicationStatus:
+    """What a broker says of replication: a master of its slaves, a slave (`slaves` is empty) of its master."""
+
+    is_master: bool
+    log_end: int
+    slaves: tuple[SlaveConnection, ...] = ()
+    master_address: str = ""
+    bytes_per_second: int = 0
+
+
 class Brokers:
     """Requests to a broker by its address; each raises Unreachable or RequestFailed."""
 
@@ -102,6 +128,33 @@ class Brokers:
         fields = object_of(await self._ask(address, RequestCode.GET_BROKER_RUNTIME_INFO))
         return {str(key): str(value) for key, value in dict_of(fields, "table").items()}
 
+    async def replication_status(self, address: str) -> ReplicationStatus:
+        """Return how replication is doing; RequestFailed where a broker is too old to tell."""
+        fields = object_of(await self._ask(address, RequestCode.GET_BROKER_HA_STATUS))
+        if not bool_of(fields, "master"):
+            own = dict_of(fields, "haClientRuntimeInfo")
+            return ReplicationStatus(
+                is_master=False,
+                log_end=int_of(own, "maxOffset"),
+                master_address=text_of(own, "masterAddr"),
+                bytes_per_second=int_of(own, "transferredByteInSecond"),
+            )
+        return ReplicationStatus(
+            is_master=True,
+            log_end=int_of(fields, "masterCommitLogMaxOffset"),
+            slaves=tuple(
+                SlaveConnection(
+                    address=text_of(item, "addr"),
+                    acked=int_of(item, "slaveAckOffset"),
+                    diff=int_of(item, "diff"),
+                    in_sync=bool_of(item, "inSync"),
+                    bytes_per_second=int_of(item, "transferredByteInSecond"),
+                    sent=int_of(item, "transferFromWhere"),
+                )
+                for item in objects_of(fields, "haConnectionInfo")
+            ),
+        )
+
     async def config(self, address: str) -> dict[str, str]:
         """Return a broker's properties."""
         reply = await self._ask(address, RequestCode.GET_BROKER_CONFIG)
@@ -120,6 +173,11 @@ class Brokers:
         """Return a topic's settings on a broker; RequestFailed with code 17 when it has no such topic."""
         reply = await self._ask(address, RequestCode.GET_TOPIC_CONFIG, TopicRequest(topic=topic))
         return TopicConfig.from_json(object_of(reply))
+
+    async def topics(self, address: str) -> dict[str, TopicConfig]:
+        """Return all topics of a broker, system topics included, by their names."""
+        table = dict_of(object_of(await self._ask(address, RequestCode.GET_ALL_TOPIC_CONFIG)), "topicConfigTable")
+        return {str(name): TopicConfig.from_json({**dict_of(table, name), "topicName": str(name)}) for name in table}
 
     async def put_topic(self, address: str, config: TopicConfig, attributes: str | None = None) -> None:
         """Make a topic or change its settings.
@@ -181,6 +239,44 @@ class Brokers:
         ]
         tps = fields.get("consumeTps")
         return queues, float(tps) if isinstance(tps, (int, float)) else 0.0
+
+    async def consumer_offsets(self, address: str) -> dict[tuple[str, str], dict[int, int]]:
+        """Return where all groups stand: (topic, group) → queue id → next offset to consume."""
+        table = dict_of(object_of(await self._ask(address, RequestCode.GET_ALL_CONSUMER_OFFSET)), "offsetTable")
+        offsets: dict[tuple[str, str], dict[int, int]] = {}
+        for key in table:
+            topic, _, group = str(key).partition("@")
+            queues = dict_of(table, key)
+            offsets[topic, group] = {
+                int_of({"queue id": queue_id}, "queue id"): int_of(queues, queue_id) for queue_id in queues
+            }
+        return offsets
+
+    async def queue_begin(self, address: str, topic: str, queue_id: int) -> int:
+        """Return the offset of the oldest message that a queue keeps."""
+        reply = await self._ask(address, RequestCode.GET_MIN_OFFSET, QueueRequest(topic=topic, queue_id=queue_id))
+        return header_of(OffsetReply, reply).offset
+
+    async def queue_end(self, address: str, topic: str, queue_id: int) -> int:
+        """Return the offset that the next message of a queue gets; the queue may be one that the topic has no more."""
+        reply = await self._ask(address, RequestCode.GET_MAX_OFFSET, QueueRequest(topic=topic, queue_id=queue_id))
+        return header_of(OffsetReply, reply).offset
+
+    async def groups(self, address: str) -> dict[str, GroupConfig]:
+        """Return the settings of all groups of a broker by their names."""
+        reply = await self._ask(address, RequestCode.GET_ALL_SUBSCRIPTIONGROUP_CONFIG)
+        table = dict_of(object_of(reply), "subscriptionGroupTable")
+        return {str(name): GroupConfig.from_json({**dict_of(table, name), "groupName": str(name)}) for name in table}
+
+    async def put_group(self, address: str, config: GroupConfig) -> None:
+        """Make a consumer group or change its settings."""
+        body = dumps(config.to_json())
+        await self._ask(address, RequestCode.UPDATE_AND_CREATE_SUBSCRIPTIONGROUP, body=body)
+
+    async def delete_group(self, address: str, group: str, clean_offsets: bool) -> None:
+        """Remove a consumer group, on demand with its offsets."""
+        header = DeleteGroupRequest(group_name=group, clean_offset=clean_offsets)
+        await self._ask(address, RequestCode.DELETE_SUBSCRIPTIONGROUP, header)
 
     async def group_connections(self, address: str, group: str) -> GroupConnections:
         """Return a group's members; RequestFailed with code 206 when it has none."""

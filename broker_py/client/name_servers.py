@@ -27,6 +27,10 @@ class NameServers:
         self._current = first
         self.addresses = addresses
 
+    def apart(self) -> "list[NameServers]":
+        """Return each name server alone, as they may give different answers."""
+        return [NameServers(self._remoting, (address,)) for address in self.addresses]
+
     async def _ask(self, command_code: int, ext: dict[str, str] | None = None) -> Command:
         """Return the answer of the first that gives one, round robin from the one that answered last."""
         if not self.addresses:
@@ -39,6 +43,8 @@ class NameServers:
             except Unreachable as error:
                 failures.append(str(error))
                 self._current += 1
+        if len(failures) == 1:
+            raise Unreachable(failures[0])
         raise Unreachable(f"no name server answers: {'; '.join(failures)}")
 
     async def _tell(self, address: str, command_code: int, ext: dict[str, str]) -> Command:
@@ -66,6 +72,10 @@ class NameServers:
         """Put a value under a key."""
         ext = {"namespace": namespace, "key": key, "value": value}
         await self._tell(address, RequestCode.PUT_KV_CONFIG, ext)
+
+    async def delete_kv_config(self, address: str, namespace: str, key: str) -> None:
+        """Forget what was put under a key, if anything was."""
+        await self._tell(address, RequestCode.DELETE_KV_CONFIG, {"namespace": namespace, "key": key})
 
     async def delete_topic(self, address: str, topic: str, cluster: str) -> None:
         """Forget a topic's queues on the brokers of one cluster."""

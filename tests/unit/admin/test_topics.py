@@ -6,7 +6,10 @@ import pytest
 
 from broker_py.admin.targets import NotKnown
 from broker_py.admin.topics import (
+    capped_order_conf,
     delete_topic,
+    is_own_topic,
+    order_conf,
     topic_list,
     topic_status,
     topic_uses,
@@ -121,3 +124,26 @@ def test_the_state_of_a_topic_that_is_nowhere_is_refused_by_code_17(cluster: Fak
     with pytest.raises(RequestFailed) as caught:
         cluster.ask(lambda client: topic_status(client, "T"))
     assert caught.value.code == 17
+
+
+def test_an_order_configuration_is_set_broker_by_broker() -> None:
+    assert order_conf("", {"b": 4, "a": 8}) == "a:8;b:4"
+    assert order_conf("a:8;b:4", {"a": 16}) == "a:16;b:4"
+    assert order_conf("a:8;b:4", {"a": None, "z": None}) == "b:4"
+    assert order_conf("a:8", {"a": None}) == ""
+
+
+def test_an_order_configuration_is_capped_for_some_brokers() -> None:
+    assert capped_order_conf("a:8;b:4;c:8", 6, ["a", "b"]) == "a:6;b:4;c:8"
+
+
+def test_the_order_configuration_of_a_cluster_is_its_masters_as_for_mqadmin(cluster: FakeCluster) -> None:
+    cluster.name_server.order_conf["T"] = "broker-old:8"
+    cluster.ask(lambda client: update_topic(client, replace(CONFIG, order=True), cluster="C"))
+    assert cluster.name_server.order_conf == {"T": "broker-a:3;broker-b:3"}
+
+
+@pytest.mark.parametrize("topic", ["TBW102", "C", "C_REPLY_TOPIC", "broker-a", "%RETRY%G", "%DLQ%G", "rmq_sys_X"])
+def test_topics_that_brokers_make_by_themselves_are_known(topic: str) -> None:
+    assert is_own_topic(topic, "C", "broker-a")
+    assert not is_own_topic(f"my-{topic}", "C", "broker-a")

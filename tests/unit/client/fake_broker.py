@@ -1,10 +1,12 @@
 """A broker for tests of clients and tools: our remoting server, a store in memory, answers as RocketMQ gives them."""
 
 import asyncio
+from collections.abc import Callable
 from struct import unpack_from
 from typing import Any
 
 from broker_py.errors import RequestRefused
+from broker_py.model.group import GroupConfig
 from broker_py.model.message_queue import MessageQueue
 from broker_py.model.subscription import Heartbeat
 from broker_py.model.topic import TopicConfig
@@ -17,7 +19,7 @@ from broker_py.wire.codes import RequestCode, ResponseCode
 from broker_py.wire.command import Command, Reply
 from broker_py.wire.fastjson import dumps, loads_object
 from broker_py.wire.header import decode_header, encode_header
-from broker_py.wire.headers.admin import ConsumeStatsRequest, CreateTopicRequest, TopicRequest
+from broker_py.wire.headers.admin import ConsumeStatsRequest, CreateTopicRequest, DeleteGroupRequest, TopicRequest
 from broker_py.wire.headers.clients import ClientRequest, ConsumerGroupRequest, UnregisterClientRequest
 from broker_py.wire.headers.offsets import QueryOffsetRequest, QueueRequest, SearchOffsetRequest, UpdateOffsetRequest
 from broker_py.wire.headers.pull import PULL_COMMIT_OFFSET, PULL_SUSPEND, PullRequest
@@ -76,12 +78,19 @@ class FakeBroker(FakeServer):
             "putTps": "12.5 3.0 1.0",
             "getTransferredTps": "7.25 3.0 1.0",
             "commitLogDiskRatio": "0.25",
+            "commitLogMinOffset": "0",
+            "commitLogMaxOffset": "100",
+            "dispatchBehindBytes": "0",
+            "putMessageTimesTotal": "1",
             "earliestMessageTimeStamp": str(FIRST_STORED_MS),
             "msgPutTotalYesterdayMorning": "5",
             "msgPutTotalTodayMorning": "25",
             "msgPutTotalTodayNow": "125",
         }
+        self.replication: dict[str, Any] = {"master": True, "masterCommitLogMaxOffset": 0, "haConnectionInfo": []}
         self.queues_of_clients: dict[str, list[MessageQueue]] = {}
+        self.before_runtime_info: Callable[[], None] = lambda: None
+        self.before_put_topic: Callable[[CreateTopicRequest], None] = lambda _: None
         self.answer_sends_with = ResponseCode.SUCCESS
         self._connections: dict[str, Peer] = {}
         self._grown = asyncio.Event()
@@ -105,8 +114,10 @@ class FakeBroker(FakeServer):
         self.on(RequestCode.GET_TOPIC_CONFIG, TopicRequest, lambda h, *_: json_reply(self._config(h.topic).to_json()))
         self.on(RequestCode.DELETE_TOPIC_IN_BROKER, TopicRequest, self._delete_topic)
         self.on(RequestCode.GET_TOPIC_STATS_INFO, TopicRequest, self._topic_status)
+        self.on(RequestCode.GET_ALL_TOPIC_CONFIG, None, self._all_topics)
 
     def _put_topic(self, header: CreateTopicRequest, *_: Any) -> Reply:
+        self.before_put_topic(header)
         self.store.topics[header.topic] = TopicConfig(
             topic_name=header.topic,
             read_queue_nums=header.read_queue_nums,
@@ -122,9 +133,13 @@ class FakeBroker(FakeServer):
         self.store.topics.pop(header.topic, None)
         return Reply()
 
+    def _all_topics(self, *_: Any) -> Reply:
+        return json_reply({"topicConfigTable": {name: each.to_json() for name, each in self.store.topics.items()}})
+
     def _topic_status(self, header: TopicRequest, *_: Any) -> Reply:
         table = {}
-        for queue_id in range(self._config(header.topic).read_queue_nums):
+        config = self._config(header.topic)
+        for queue_id in range(max(config.read_queue_nums, config.write_queue_nums)):
             count = len(self.store.queue(header.topic, queue_id))
             last_ms = FIRST_STORED_MS if count else 0
             fields = {"minOffset": 0, "maxOffset": count, "lastUpdateTimestamp": last_ms}
@@ -209,6 +224,10 @@ class FakeBroker(FakeServer):
         self.on(RequestCode.GET_CONSUME_STATS, ConsumeStatsRequest, self._progress)
         self.on(RequestCode.QUERY_TOPIC_CONSUME_BY_WHO, TopicRequest, self._groups_of)
         self.on(RequestCode.GET_CONSUMER_RUNNING_INFO, ClientRequest, self._running_info)
+        self.on(RequestCode.GET_ALL_CONSUMER_OFFSET, None, self._all_offsets)
+        self.on(RequestCode.GET_ALL_SUBSCRIPTIONGROUP_CONFIG, None, self._all_groups)
+        self.on(RequestCode.UPDATE_AND_CREATE_SUBSCRIPTIONGROUP, None, self._put_group)
+        self.on(RequestCode.DELETE_SUBSCRIPTIONGROUP, DeleteGroupRequest, self._delete_group)
 
     def _heartbeat(self, _header: None, command: Command, peer: Peer) -> Reply:
         heartbeat = Heartbeat.from_json(loads_object(command.body))
@@ -254,25 +273,60 @@ class FakeBroker(FakeServer):
         return json_reply({"consumeTps": 1.5, "offsetTable": table})
 
     def _groups_of(self, header: TopicRequest, *_: Any) -> Reply:
-        return json_reply({"groupList": [group for group, topic, _ in self.store.offsets if topic == header.topic]})
+        groups = {group for group, topic, _ in self.store.offsets if topic == header.topic}
+        for group, members in self.store.members.items():
+            subscribed = {each.topic for member in members.values() for each in member.subscriptions}
+            groups |= {group} if header.topic in subscribed else set()
+        return json_reply({"groupList": sorted(groups)})
 
     def _running_info(self, header: ClientRequest, *_: Any) -> Reply:
         queues = self.queues_of_clients.get(header.client_id or "", [])
         return json_reply({"mqTable": {queue: {"locked": False} for queue in queues}})
 
+    def _all_offsets(self, *_: Any) -> Reply:
+        table: dict[str, dict[int, int]] = {}
+        for (group, topic, queue_id), offset in self.store.offsets.items():
+            table.setdefault(f"{topic}@{group}", {})[queue_id] = offset
+        return json_reply({"offsetTable": table})
+
+    def _all_groups(self, *_: Any) -> Reply:
+        table = {name: each.to_json() for name, each in self.store.groups.items()}
+        return json_reply({"subscriptionGroupTable": table})
+
+    def _put_group(self, _header: None, command: Command, _peer: Peer) -> Reply:
+        group = GroupConfig.from_json(loads_object(command.body))
+        self.store.groups[group.group_name] = group
+        return Reply()
+
+    def _delete_group(self, header: DeleteGroupRequest, *_: Any) -> Reply:
+        self.store.groups.pop(header.group_name, None)
+        if header.clean_offset:
+            self.store.offsets = {key: each for key, each in self.store.offsets.items() if key[0] != header.group_name}
+        return Reply()
+
     # Settings
 
     def _serve_settings(self) -> None:
-        self.on(RequestCode.GET_BROKER_RUNTIME_INFO, None, lambda *_: json_reply({"table": self.runtime}))
+        self.on(RequestCode.GET_BROKER_RUNTIME_INFO, None, self._runtime_info)
         self.on(RequestCode.GET_BROKER_CONFIG, None, self._get_config)
         self.on(RequestCode.UPDATE_BROKER_CONFIG, None, self._update_config)
+        self.on(RequestCode.GET_BROKER_HA_STATUS, None, lambda *_: json_reply(self.replication))
+
+    def _runtime_info(self, *_: Any) -> Reply:
+        self.before_runtime_info()
+        return json_reply({"table": self.runtime})
 
     def _get_config(self, *_: Any) -> Reply:
-        return Reply(body="".join(f"{name}={value}\n" for name, value in self.store.config.items()).encode())
+        own = {"brokerClusterName": self.cluster, "brokerName": self.name, "brokerId": self.broker_id}
+        if self.broker_id:
+            own["brokerRole"] = "SLAVE"
+        properties = {**self.store.config, **own}
+        return Reply(body="".join(f"{name}={value}\n" for name, value in properties.items()).encode())
 
     def _update_config(self, _header: None, command: Command, _peer: Peer) -> Reply:
-        name, _, value = command.body.decode().strip().partition("=")
-        if name not in self.store.config:
-            raise RequestRefused(ResponseCode.SYSTEM_ERROR, f"{name} is not a property")
-        self.store.config[name] = value
+        changes = [line.partition("=") for line in command.body.decode().splitlines()]
+        for name, _, value in changes:
+            if name not in self.store.config:
+                raise RequestRefused(ResponseCode.SYSTEM_ERROR, f"{name} is not a property")
+            self.store.config[name] = value
         return Reply()

@@ -23,6 +23,9 @@ class FakeNameServer(FakeServer):
         super().__init__()
         self._brokers = brokers
         self.order_conf: dict[str, str] = {}
+        # What it shows instead of the brokers' own, when it has not heard of that yet.
+        self.permission_shown: int | None = None
+        self.write_queues_shown: int | None = None
         self.forgotten: list[str] = []
         self.on(RequestCode.GET_ROUTEINFO_BY_TOPIC, None, self._route)
         self.on(RequestCode.GET_BROKER_CLUSTER_INFO, None, lambda *_: json_reply(self._cluster().to_json()))
@@ -32,6 +35,11 @@ class FakeNameServer(FakeServer):
         self.on(RequestCode.ADD_WRITE_PERM_OF_BROKER, None, self._add)
         self.on(RequestCode.PUT_KV_CONFIG, None, self._put_kv)
         self.on(RequestCode.GET_KV_CONFIG, None, self._get_kv)
+        self.on(RequestCode.DELETE_KV_CONFIG, None, self._delete_kv)
+
+    def forget(self, broker: FakeBroker) -> None:
+        """Know a broker no more."""
+        self._brokers.remove(broker)
 
     def _cluster(self) -> ClusterInfo:
         names = dict.fromkeys(broker.name for broker in self._brokers)
@@ -55,8 +63,8 @@ class FakeNameServer(FakeServer):
             QueueData(
                 broker_name=name,
                 read_queue_nums=store.topics[topic].read_queue_nums,
-                write_queue_nums=store.topics[topic].write_queue_nums,
-                perm=store.topics[topic].perm,
+                write_queue_nums=self.write_queues_shown or store.topics[topic].write_queue_nums,
+                perm=store.topics[topic].perm & (self.permission_shown or int(store.config["brokerPermission"])),
             )
             for name, store in stores.items()
         )
@@ -88,6 +96,10 @@ class FakeNameServer(FakeServer):
     def _get_kv(self, _header: None, command: Command, *_: Any) -> Reply:
         value = self.order_conf.get(command.ext["key"])
         return Reply(ResponseCode.QUERY_NOT_FOUND) if value is None else Reply(ext={"value": value})
+
+    def _delete_kv(self, _header: None, command: Command, *_: Any) -> Reply:
+        self.order_conf.pop(command.ext["key"], None)
+        return Reply()
 
 
 class FakeCluster:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from broker_py.message.ids import pack_host
 from broker_py.message.record import Message, body_crc, encode_record
 from broker_py.message.tags import tags_code
+from broker_py.model.group import GroupConfig
 from broker_py.model.subscription import ConsumerData
 from broker_py.model.topic import PERM_READ, PERM_WRITE, TopicConfig, retry_topic
 from broker_py.wire.headers.send import SendRequest
@@ -23,7 +24,10 @@ class FakeStore:
     stored: int = 0
     offsets: dict[tuple[str, str, int], int] = field(default_factory=dict)
     members: dict[str, dict[str, ConsumerData]] = field(default_factory=dict)
-    config: dict[str, str] = field(default_factory=lambda: {"fileReservedTime": "48", "brokerRole": "ASYNC_MASTER"})
+    groups: dict[str, GroupConfig] = field(default_factory=dict)
+    config: dict[str, str] = field(
+        default_factory=lambda: {"fileReservedTime": "48", "brokerRole": "ASYNC_MASTER", "brokerPermission": "6"}
+    )
 
     def add_topic(self, topic: str, queue_nums: int = 4, perm: int = PERM_READ | PERM_WRITE) -> None:
         """Make a topic."""

@@ -7,7 +7,7 @@ from broker_py.store.config import StoreConfig
 from broker_py.store.store import Store
 from tests.support.clock import ManualClock
 from tests.support.memory_files import MemoryFiles
-from tests.support.stores import SMALL, a_message, a_store
+from tests.support.stores import SMALL, STORE_HOST, a_message, a_store
 
 LOG = "/store/commitlog/00000000000000000000"
 
@@ -56,6 +56,18 @@ def test_after_a_kill_queues_that_were_not_written_are_rebuilt_from_the_log(chec
     assert ends(store)[1:] == (30, 30)
     result = store.get("T", 1, 29, 1, 1 << 20)
     assert decode_record(b"".join(result.chunks)).queue_offset == 29
+
+
+def test_who_waits_for_a_recovery_hears_how_far_it_is() -> None:
+    heard: list[tuple[int, int]] = []
+    store = Store(
+        SMALL, crashed(60), ManualClock(), STORE_HOST, progress=lambda done, total: heard.append((done, total))
+    )
+    store.load()
+    assert [done for done, _ in heard] == sorted({done for done, _ in heard})
+    assert heard[0][0] == 0
+    assert heard[-1][0] >= store.log.written - SMALL.mapped_file_size_commit_log
+    assert {total for _, total in heard} == {store.log.segment_end(store.log.written - 1)}
 
 
 def test_a_record_torn_by_a_crash_is_cut() -> None:
