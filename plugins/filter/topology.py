@@ -6,8 +6,14 @@ two broker sets and one slave each is the one that RocketMQ's installation guide
     host 1: name server 9876, broker-a master 10911 in store, broker-b slave 11911 in store-s
     host 2: name server 9876, broker-b master 10911 in store, broker-a slave 11911 in store-s
 
-An instance keeps its host, ports and store when a broker set is appended: the n-th master of a host listens on
-`port + 2n * step`, its n-th slave on `port + (2n + 1) * step`, whatever else runs there.
+With m slaves the hosts form blocks of m + 1, in their order; hosts that are left over join the last block. The master
+of set i is on host i, modulo the number of hosts, and its slaves follow it around the ring of its block. So nothing
+moves when sets are appended, nor when whole blocks of hosts are appended to a cluster that has at most a set per host.
+What would move otherwise is pinned: `pins` names the hosts of a set, its master's first. A set that is pinned to no
+host at all runs nowhere and only keeps its place, so that removing it moves nothing either.
+
+The n-th master of a host listens on `port + 2n * step`, its n-th slave on `port + (2n + 1) * step`, whatever else runs
+there; sets count in their order.
 """
 
 from __future__ import annotations
@@ -25,9 +31,9 @@ description:
   - C(host_addresses) maps host names to the address that other hosts and clients use.
   - C(place_nameservers) and C(place_brokers) list the instances, each with host, address, ports and store.
   - C(topology_problems) says in sentences why such a list can't work; empty when it can.
+  - C(pin_problems) says why the hosts that sets are pinned to can't be followed.
   - C(cluster_differences) compares what name servers report with what was placed.
   - C(refused_keys) names the properties of a dictionary that the topology decides.
-  - C(foreign_listeners) leaves those who listen on a port and are none of our daemons.
 author: [broker-py developers (@broker-py)]
 options: {}
 """
@@ -69,20 +75,27 @@ def place_brokers(
     replication: str,
     port: int,
     port_step: int,
+    pins: Mapping[str, Sequence[str]] | None = None,
 ) -> list[Instance]:
-    """List the brokers: masters go round the hosts, the slaves of a set on the hosts that follow its master's.
+    """List the brokers, placed as the module's docstring says.
 
-    With one host everything is there. Listen ports are those of the module's docstring; each broker also takes the
-    port two below (the same handlers) and the one above (replication).
+    Each broker also takes the port two below its listen port (the same handlers) and the one above (replication).
+    A pin that `pin_problems` refuses is not followed.
     """
+    pins = pins or {}
     placed: dict[tuple[str, str], int] = {}
     instances = []
     for set_number, broker_name in enumerate(sets):
-        for broker_id in range(slaves_per_master + 1):
-            host = _host_of(hosts, set_number, broker_id)
+        set_hosts = _derived_hosts(hosts, set_number, slaves_per_master)
+        pinned = pins.get(broker_name)
+        if pinned and not _pin_problems(broker_name, pinned, hosts, slaves_per_master):
+            set_hosts = list(pinned)
+        for broker_id, host in enumerate(set_hosts):
             kind = SLAVE if broker_id else MASTER
             number = placed.get((host, kind), 0)
             placed[host, kind] = number + 1
+            if pinned is not None and not pinned:
+                continue
             listen_port = port + (2 * number + (kind == SLAVE)) * port_step
             instances.append(
                 {
@@ -101,12 +114,15 @@ def place_brokers(
     return instances
 
 
-def _host_of(hosts: Sequence[str], set_number: int, broker_id: int) -> str:
-    """Return the host of a member of a set: the master's, or for slaves one after it in the ring of the others."""
+def _derived_hosts(hosts: Sequence[str], set_number: int, slaves: int) -> list[str]:
+    """Return the hosts of a set: its master's, then those of its slaves, around the ring of the others of its block."""
     home = set_number % len(hosts)
-    if broker_id == 0 or len(hosts) == 1:
-        return hosts[home]
-    return hosts[(home + 1 + (broker_id - 1) % (len(hosts) - 1)) % len(hosts)]
+    size = slaves + 1
+    last_start = max(len(hosts) // size - 1, 0) * size
+    start = min(home // size * size, last_start)
+    end = len(hosts) if start == last_start else start + size
+    others = [*hosts[home + 1 : end], *hosts[start:home]] or [hosts[home]]
+    return [hosts[home], *(others[slave % len(others)] for slave in range(slaves))]
 
 
 def _instance_name(broker_name: str, broker_id: int) -> str:
@@ -124,6 +140,29 @@ def _store_name(kind: str, number: int) -> str:
     return f"{stem}{number + 1}" if kind == SLAVE else f"{stem}-{number + 1}"
 
 
+def pin_problems(
+    pins: Mapping[str, Sequence[str]], sets: Sequence[str], hosts: Sequence[str], slaves_per_master: int
+) -> list[str]:
+    """Say why the hosts that sets are pinned to (`broker_hosts`) can't be followed; empty when they can."""
+    unknown = [f"broker_hosts pins {name}, which broker_sets does not name" for name in pins if name not in sets]
+    return [
+        *unknown,
+        *(problem for name in pins for problem in _pin_problems(name, pins[name], hosts, slaves_per_master)),
+    ]
+
+
+def _pin_problems(name: str, pinned: Sequence[str], hosts: Sequence[str], slaves: int) -> list[str]:
+    problems = [
+        f"broker_hosts pins {name} to {host}, which is not in the group broker" for host in pinned if host not in hosts
+    ]
+    if pinned and len(pinned) != slaves + 1:
+        problems.append(
+            f"broker_hosts pins {name} to {len(pinned)} of the hosts, it needs {slaves + 1}: one for the master and"
+            " each of broker_slaves_per_master, or none to keep only its place"
+        )
+    return problems
+
+
 def topology_problems(brokers: Sequence[Instance], nameservers: Sequence[Instance]) -> list[str]:
     """Say what keeps these instances from working as a cluster, a sentence each; empty when nothing does."""
     return [
@@ -132,6 +171,17 @@ def topology_problems(brokers: Sequence[Instance], nameservers: Sequence[Instanc
         *_separation_problems(brokers, {_machine(instance) for instance in (*nameservers, *brokers)}),
         *_address_problems([*nameservers, *brokers]),
         *_port_problems([*nameservers, *brokers]),
+        *_store_problems(brokers),
+    ]
+
+
+def _store_problems(brokers: Sequence[Instance]) -> list[str]:
+    owners: dict[tuple[str, str], Instance] = {}
+    return [
+        f"{owner['name']} and {broker['name']} would both keep their messages in {broker['store']} on"
+        f" {_machine(broker)}: name that machine once in the group broker"
+        for broker in brokers
+        if (owner := owners.setdefault((_machine(broker), broker["store"]), broker)) is not broker
     ]
 
 
@@ -184,7 +234,7 @@ def _separation_problems(brokers: Sequence[Instance], machines: set[str]) -> lis
         shared = masters & {_machine(member) for member in members if member["broker_id"] != 0}
         problems += [
             f"{broker_name} has its master and a slave on {machine} although there are other hosts:"
-            " order the group broker so that neighbours are different machines"
+            " order the group broker so that neighbours are different machines, or name others in broker_hosts"
             for machine in sorted(shared)
         ]
     return problems
@@ -259,21 +309,6 @@ def _answer_differences(answer: Mapping[str, Any], cluster: str, brokers: Sequen
     return [*missing, *unexpected, *silent]
 
 
-def foreign_listeners(listeners: Sequence[Mapping[str, Any]], conf_dir: str) -> list[str]:
-    """Say of each of the `listeners` of `host_info` which is not a daemon run with a file of ours what it is."""
-    return [
-        f"port {listener['port']} is taken by {_described(listener)}"
-        for listener in listeners
-        if not any(str(argument).startswith(f"{conf_dir}/") for argument in listener["argv"][-1:])
-    ]
-
-
-def _described(listener: Mapping[str, Any]) -> str:
-    if not listener["argv"]:
-        return "a process of another user"
-    return f"'{' '.join(listener['argv'])}' with pid {listener['pid']}"
-
-
 def refused_keys(properties: Mapping[str, Any], owned: Sequence[str]) -> list[str]:
     """Return the keys of `properties` that the topology owns, in whatever upper and lower case they are spelt."""
     decided = {key.lower() for key in owned}
@@ -289,8 +324,8 @@ class FilterModule:
             "host_addresses": host_addresses,
             "place_nameservers": place_nameservers,
             "place_brokers": place_brokers,
+            "pin_problems": pin_problems,
             "topology_problems": topology_problems,
             "cluster_differences": cluster_differences,
-            "foreign_listeners": foreign_listeners,
             "refused_keys": refused_keys,
         }

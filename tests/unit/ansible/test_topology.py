@@ -1,14 +1,11 @@
 import json
 from typing import Any
 
-from hypothesis import assume, given
-from hypothesis import strategies as st
-
 from plugins.filter.topology import (
     Instance,
     cluster_differences,
-    foreign_listeners,
     host_addresses,
+    pin_problems,
     place_brokers,
     place_nameservers,
     refused_keys,
@@ -76,48 +73,65 @@ def test_a_host_is_advertised_by_the_most_explicit_address_it_has() -> None:
     assert host_addresses(["a", "b", "c"], hostvars) == {"a": "10.0.0.1", "b": "b.lan", "c": "c"}
 
 
-hosts = st.integers(1, 6).map(lambda count: {f"h{number}": f"10.0.0.{number + 1}" for number in range(count)})
-set_names = st.lists(st.from_regex(r"[a-z]{1,4}", fullmatch=True), min_size=1, max_size=8, unique=True).map(tuple)
+def placed_on(addresses: dict[str, str], sets: tuple[str, ...], slaves: int, **pins: list[str]) -> dict[str, list[str]]:
+    """Return the hosts of each set, its master's first."""
+    found: dict[str, list[str]] = {}
+    pinned = {name.replace("_", "-"): members for name, members in pins.items()}
+    for broker in place_brokers(list(addresses), addresses, sets, slaves, "async", 10911, 1000, pinned):
+        found.setdefault(broker["broker_name"], []).append(broker["host"])
+    return found
 
 
-@given(hosts, set_names, st.integers(0, 4))
-def test_whatever_is_asked_for_can_work(addresses: dict[str, str], sets: tuple[str, ...], slaves: int) -> None:
-    placed = brokers(addresses, sets, slaves, step=100)
-    assert topology_problems(placed, nameservers(addresses)) == []
-    assert len({(broker["host"], broker["store"]) for broker in placed}) == len(placed)
-    assert len({broker["name"] for broker in placed}) == len(placed)
+FIVE_HOSTS = {f"os{number}": f"10.0.0.{number}" for number in range(1, 6)}
 
 
-@given(hosts, set_names, st.integers(0, 4))
-def test_ids_are_unique_and_one_is_the_master_and_no_slave_is_with_it(
-    addresses: dict[str, str], sets: tuple[str, ...], slaves: int
-) -> None:
-    for name in sets:
-        members = [broker for broker in brokers(addresses, sets, slaves) if broker["broker_name"] == name]
-        assert sorted(member["broker_id"] for member in members) == list(range(slaves + 1))
-        (master,) = [member for member in members if member["role"] == "ASYNC_MASTER"]
-        assert master["broker_id"] == 0
-        if len(addresses) > 1:
-            assert master["host"] not in {member["host"] for member in members if member["role"] == "SLAVE"}
+def test_with_a_slave_each_the_hosts_form_pairs_and_the_last_ones_a_ring_of_three() -> None:
+    sets = ("broker-a", "broker-b", "broker-c", "broker-d", "broker-e")
+    assert placed_on(FIVE_HOSTS, sets, 1) == {
+        "broker-a": ["os1", "os2"],
+        "broker-b": ["os2", "os1"],
+        "broker-c": ["os3", "os4"],
+        "broker-d": ["os4", "os5"],
+        "broker-e": ["os5", "os3"],
+    }
 
 
-@given(hosts, set_names, st.integers(0, 4))
-def test_no_two_instances_of_a_host_share_a_port(addresses: dict[str, str], sets: tuple[str, ...], slaves: int) -> None:
-    ports = [
-        (instance["host"], port)
-        for instance in [*brokers(addresses, sets, slaves), *nameservers(addresses)]
-        for port in instance["ports"]
+def test_a_pinned_set_is_where_the_pin_says() -> None:
+    assert placed_on(FIVE_HOSTS, SETS, 1, broker_b=["os5", "os3"]) == {
+        "broker-a": ["os1", "os2"],
+        "broker-b": ["os5", "os3"],
+    }
+
+
+def test_a_set_that_is_pinned_nowhere_is_gone_and_its_place_stays_empty() -> None:
+    left = place_brokers(["os1"], {"os1": "10.0.0.1"}, SETS, 0, "async", 10911, 1000, {"broker-a": []})
+    assert shown(left, "name", "listen_port", "store") == [("broker-b", 12911, "store-2")]
+
+
+def test_a_pin_that_can_not_be_followed_is_refused_and_not_followed() -> None:
+    pins = {"broker-a": ["os9", "os2"], "broker-b": ["os1"], "broker-z": []}
+    assert pin_problems(pins, SETS, list(TWO_HOSTS), 1) == [
+        "broker_hosts pins broker-z, which broker_sets does not name",
+        "broker_hosts pins broker-a to os9, which is not in the group broker",
+        "broker_hosts pins broker-b to 1 of the hosts, it needs 2: one for the master and each of"
+        " broker_slaves_per_master, or none to keep only its place",
     ]
-    assert len(set(ports)) == len(ports)
+    assert placed_on(TWO_HOSTS, SETS, 1, broker_a=["os9", "os2"])["broker-a"] == ["os1", "os2"]
 
 
-@given(hosts, set_names, st.integers(0, 4))
-def test_appending_a_set_moves_nothing_that_exists(
-    addresses: dict[str, str], sets: tuple[str, ...], slaves: int
-) -> None:
-    assume("newest" not in sets)
-    before = brokers(addresses, sets, slaves)
-    assert brokers(addresses, (*sets, "newest"), slaves)[: len(before)] == before
+def test_pins_that_can_be_followed_are_no_problem() -> None:
+    assert pin_problems({"broker-a": ["os2", "os1"], "broker-b": []}, SETS, list(TWO_HOSTS), 1) == []
+
+
+def test_a_pair_that_is_pinned_to_one_host_is_refused() -> None:
+    pinned = place_brokers(["os1", "os2"], TWO_HOSTS, SETS, 1, "async", 10911, 1000, {"broker-a": ["os1", "os1"]})
+    assert "broker-a has its master and a slave on 192.168.56.11 although there are other hosts" in problems(pinned)
+
+
+def test_one_machine_under_two_names_would_give_two_brokers_one_store() -> None:
+    aliased = {"os1": "192.168.56.11", "alias": "192.168.56.11"}
+    found = problems(brokers(aliased, slaves=0), nameservers({"os1": "192.168.56.11"}))
+    assert "broker-a and broker-b would both keep their messages in store on 192.168.56.11" in found
 
 
 def problems(placed: list[Instance], names: list[Instance] | None = None) -> str:
@@ -229,18 +243,6 @@ def test_the_brokers_of_another_cluster_on_the_same_name_server_do_not_count() -
 
 def test_a_name_server_that_does_not_answer_is_a_difference() -> None:
     assert differences([], status=3, error="mqadmin: no answer\n") == ["192.168.56.11:9876 says: mqadmin: no answer"]
-
-
-def test_only_listeners_that_run_with_a_file_of_ours_are_ours() -> None:
-    listeners: list[dict[str, Any]] = [
-        {"port": 9876, "pid": 7, "argv": ["python", "bin/mqnamesrv", "-c", "/base/conf/nameserver.properties"]},
-        {"port": 10911, "pid": 8, "argv": ["java", "BrokerStartup"]},
-        {"port": 10912, "pid": None, "argv": []},
-    ]
-    assert foreign_listeners(listeners, "/base/conf") == [
-        "port 10911 is taken by 'java BrokerStartup' with pid 8",
-        "port 10912 is taken by a process of another user",
-    ]
 
 
 def test_a_derived_property_is_refused_in_any_spelling_of_its_case() -> None:
