@@ -1,6 +1,7 @@
 # The words that people and CI use. `make lab` and `make test` start from a fresh clone; the rest is made on the way.
 PYTHON ?= python3
 LAB := .lab
+DOCKER_LAB := $(HOME)/.cache/broker-py/containers/docker-lab
 TESTED := $(wildcard tests/unit tests/simulation tests/integration)
 
 export PYTHON PORT_BASE
@@ -14,8 +15,10 @@ export LC_ALL := C.UTF-8
 help:
 	@echo "make lab         a cluster on this machine: 2 name servers, 2 masters, 2 slaves (PORT_BASE=20000 moves it)"
 	@echo "make lab-down    stop it; make lab-clean removes its data too"
+	@echo "make docker-lab  the 2m-2s cluster on two hosts that are containers; make docker-lab-down removes it"
 	@echo "make test        all checks: make format-check lint types test-python one after the other"
 	@echo "make test-unit   or test-integration: some of the tests"
+	@echo "make molecule    the roles on containers with systemd, all scenarios; make molecule-SCENARIO: one of them"
 	@echo "make bench       what the hot paths cost; make build: wheel and collection; make docs: what is generated"
 
 .venv/%.stamp: pyproject.toml
@@ -37,6 +40,19 @@ lab-down:
 
 lab-clean: lab-down
 	@rm -rf $(LAB)
+
+# ---- the lab of containers, with the addresses of inventories/2m-2s-async
+
+.PHONY: docker-lab docker-lab-down
+docker-lab: .venv/containers.stamp
+	@python molecule/shared/engine.py start
+	@python molecule/shared/containers.py create docker-lab rocketmq-os1=192.168.56.11 rocketmq-os2=192.168.56.12
+	@ansible-playbook site.yml -i inventories/2m-2s-async -i $(DOCKER_LAB)/connection.yml
+	@python molecule/shared/tour.py docker-lab 2m-2s-async
+
+docker-lab-down: .venv/containers.stamp
+	@python molecule/shared/containers.py destroy docker-lab
+	@python molecule/shared/engine.py stop
 
 # ---- checks
 
@@ -66,6 +82,14 @@ test-unit: .venv/dev.stamp
 
 test-integration: .venv/dev.stamp
 	@pytest tests/integration
+
+# The hosts of these are containers; molecule/shared/engine.py says what is missing where there is no Docker engine.
+.PHONY: molecule
+molecule: .venv/dev.stamp
+	@python molecule/shared/scenarios.py
+
+molecule-%: .venv/dev.stamp
+	@python molecule/shared/scenarios.py $*
 
 # ---- products
 
