@@ -38,7 +38,8 @@ options:
   state:
     description:
       - C(started) starts the command if it does not run, and leaves a running one alone.
-      - C(current) does that too, and restarts one that was started with other contents of I(watch_files).
+      - C(current) does that too, and restarts one that was started with other contents of I(watch_files) or from
+        another I(release_dir).
       - C(restarted) stops and starts it. C(stopped) stops it.
     type: str
     choices: [started, current, restarted, stopped]
@@ -56,6 +57,9 @@ options:
     type: list
     elements: path
     default: []
+  release_dir:
+    description: The virtual environment that the daemon should run from, or a link to it. Not compared when missing.
+    type: path
   start_timeout_seconds:
     description: How long a start may last until the daemon is ready, recovery of its store included.
     type: float
@@ -69,10 +73,10 @@ options:
 EXAMPLES = """
 - name: Start a name server
   broker_py.mq.process:
-    argv: [/opt/broker-py/venv/bin/mqnamesrv, -c, /opt/broker-py/conf/nameserver.properties]
-    pid_file: /opt/broker-py/run/nameserver.pid
-    output_file: /opt/broker-py/logs/nameserver/output.log
-    watch_files: [/opt/broker-py/conf/nameserver.properties]
+    argv: [/opt/broker-py/current/bin/mqnamesrv, -c, /etc/broker-py/nameserver.properties]
+    pid_file: /run/broker-py/nameserver.pid
+    output_file: /var/log/broker-py/nameserver/output.log
+    watch_files: [/etc/broker-py/nameserver.properties]
 """
 
 RETURN = """
@@ -132,9 +136,11 @@ def started_with(pid: int) -> str:
     return ""
 
 
-def digest_of(paths: Sequence[str]) -> str:
-    """Return one digest of the contents of all files, in their order."""
+def digest_of(paths: Sequence[str], release_dir: str | None) -> str:
+    """Return one digest of the contents of all files, in their order, and of where the program is."""
     total = hashlib.sha256()
+    if release_dir and os.path.exists(release_dir):
+        total.update(os.fsencode(os.path.realpath(release_dir)))
     for path in paths:
         try:
             content = pathlib.Path(path).read_bytes()
@@ -223,13 +229,13 @@ def apply(options: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:
     """Bring the process into the wanted state and return what to report; in check mode only report it."""
     argv: list[str] = options["argv"]
     pid_file = pathlib.Path(options["pid_file"])
-    digest = digest_of(options["watch_files"])
+    digest = digest_of(options["watch_files"], options["release_dir"])
     pids = find_pids(argv)
     outdated = any(started_with(pid) != digest for pid in pids)
     state = options["state"]
     stops = bool(pids) and (state in ("stopped", "restarted") or (state == "current" and outdated))
     starts = state != "stopped" and (stops or not pids)
-    result: dict[str, Any] = {"changed": stops or starts, "outdated": outdated and not stops}
+    result: dict[str, Any] = {"changed": stops or starts, "outdated": outdated and (check_mode or not stops)}
     if check_mode:
         return result
     if stops:
@@ -256,6 +262,7 @@ def main() -> None:
             "pid_file": {"type": "path", "required": True},
             "output_file": {"type": "path", "required": True},
             "watch_files": {"type": "list", "elements": "path", "default": []},
+            "release_dir": {"type": "path"},
             "start_timeout_seconds": {"type": "float", "default": 60},
             "stop_timeout_seconds": {"type": "float", "default": 60},
         },

@@ -1,6 +1,7 @@
 """Writes the README of each role from its argument specs, so that it can't say anything else than Ansible checks.
 
-Run it with `make docs`; a test fails when a README is not what this would write.
+What the specs can't say (why, and when to choose what) stands in `docs.md` of the role and is put behind them. Run it
+with `make docs`; a test fails when a README is not what this would write.
 """
 
 import pathlib
@@ -10,7 +11,7 @@ from typing import Any
 import yaml
 
 ROLES = pathlib.Path(__file__).resolve().parents[3] / "roles"
-PHASES = ("install", "configure", "service")
+CHECKS = "preflight"  # the phase that always runs
 
 
 def role_names() -> list[str]:
@@ -22,6 +23,13 @@ def load(role: str, path: str) -> Mapping[str, Any]:
     """Return the content of one of a role's YAML files."""
     content: Mapping[str, Any] = yaml.safe_load((ROLES / role / path).read_text())
     return content
+
+
+def phases_of(role: str) -> list[str]:
+    """Return the phases of a role in the order of its tasks/main.yml; none when it has entry points only."""
+    main = ROLES / role / "tasks/main.yml"
+    tasks = yaml.safe_load(main.read_text()) if main.exists() else []
+    return [str(task["ansible.builtin.import_tasks"]).removesuffix(".yml") for task in tasks]
 
 
 def options_of(role: str) -> dict[str, Any]:
@@ -39,7 +47,8 @@ def readme(role: str) -> str:
     return (
         f"# Role {role}\n\n{description}. This file is made by `make docs` from `meta/argument_specs.yml`.\n\n"
         f"## Entry points\n\n| `tasks_from` | what it does |\n| --- | --- |\n{entries}\n"
-        f"## Inputs\n\n| variable | type | default | meaning |\n| --- | --- | --- | --- |\n{inputs}{_tags(role)}"
+        f"## Inputs\n\n| variable | type | default | meaning |\n| --- | --- | --- | --- |\n{inputs}"
+        f"{_tags(role)}{_docs(role)}"
     )
 
 
@@ -57,10 +66,16 @@ def _shown(value: Any) -> str:
 
 
 def _tags(role: str) -> str:
-    if not (ROLES / role / "tasks/main.yml").exists():
+    phases = [phase for phase in phases_of(role) if phase != CHECKS]
+    if not phases:
         return ""
-    rows = "".join(f"| `{role}`, `{phase}`, `{role}_{phase}` | {phase} |\n" for phase in PHASES)
+    rows = "".join(f"| `{role}`, `{phase}`, `{role}_{phase}` | {phase} |\n" for phase in phases)
     return f"\n## Tags\n\n| tags | what runs, behind the checks that always do |\n| --- | --- |\n{rows}"
+
+
+def _docs(role: str) -> str:
+    docs = ROLES / role / "docs.md"
+    return f"\n{docs.read_text()}" if docs.exists() else ""
 
 
 def main() -> None:

@@ -29,7 +29,7 @@ class Daemon:
 
     def __init__(self, top: pathlib.Path) -> None:
         self.program, self.pid_file, self.config = top / "mqdaemon", top / "ready.pid", top / "daemon.properties"
-        self.output = top / "output.log"
+        self.output, self.release = top / "output.log", top / "current"
         self.program.write_text(DAEMON)
         self.program.chmod(0o755)
         self.config.write_text("listenPort=1\n")
@@ -41,6 +41,7 @@ class Daemon:
             "pid_file": str(self.pid_file),
             "output_file": str(self.output),
             "watch_files": [str(self.config)],
+            "release_dir": str(self.release),
             "start_timeout_seconds": timeout_seconds,
             "stop_timeout_seconds": timeout_seconds,
         }
@@ -145,11 +146,23 @@ def test_current_restarts_only_a_daemon_that_runs_with_an_older_file(daemon: Dae
     pid = daemon.ask("started")["pid"]
     assert daemon.ask("current") == {"changed": False, "outdated": False, "pid": pid}
     daemon.config.write_text("listenPort=2\n")
-    assert daemon.ask("current", check_mode=True)["changed"]
+    planned = daemon.ask("current", check_mode=True)
+    assert planned == {"changed": True, "outdated": True}
     restarted = daemon.ask("current")
     assert restarted["changed"]
     assert restarted["pid"] != pid
     assert not daemon.ask("current")["changed"]
+
+
+def test_current_restarts_a_daemon_when_the_link_to_the_release_has_moved(daemon: Daemon) -> None:
+    for name in ("old", "new"):
+        daemon.release.with_name(name).mkdir()
+    daemon.release.symlink_to("old")
+    daemon.ask("started")
+    assert not daemon.ask("current")["changed"]
+    daemon.release.unlink()
+    daemon.release.symlink_to("new")
+    assert daemon.ask("current")["changed"]
 
 
 def test_current_starts_what_does_not_run(daemon: Daemon) -> None:

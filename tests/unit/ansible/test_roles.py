@@ -1,11 +1,12 @@
 """What Ansible checks, what a role defaults to, and what its README says are one thing."""
 
+import re
 from typing import Any
 
 import pytest
 import yaml
 
-from tests.unit.ansible.role_readme import PHASES, ROLES, load, options_of, readme, role_names
+from tests.unit.ansible.role_readme import CHECKS, ROLES, load, options_of, phases_of, readme, role_names
 
 roles = pytest.mark.parametrize("role", role_names())
 
@@ -28,20 +29,27 @@ def test_the_readme_of_a_role_is_what_its_specs_make_of_it(role: str) -> None:
     assert (ROLES / role / "README.md").read_text() == readme(role), "run make docs"
 
 
+def included_files(role: str) -> set[str]:
+    """Return the names of a role's task files that others of its task files import or include."""
+    text = "\n".join(path.read_text() for path in (ROLES / role / "tasks").glob("*.yml"))
+    names = re.findall(r"(?:import|include)_tasks:\s*(?:file:\s*)?(\w+)\.yml", text)
+    return set(names)
+
+
 @roles
 def test_every_entry_point_has_a_spec_so_that_ansible_validates_it(role: str) -> None:
-    parts_of_main = {"install", "configure", "service"} if (ROLES / role / "tasks/main.yml").exists() else {"wheel"}
+    specs = set(load(role, "meta/argument_specs.yml")["argument_specs"])
     tasks = {path.stem for path in (ROLES / role / "tasks").glob("*.yml")}
-    assert tasks - parts_of_main == set(load(role, "meta/argument_specs.yml")["argument_specs"])
+    assert specs <= tasks
+    assert tasks - included_files(role) <= specs
 
 
-@pytest.mark.parametrize("role", ["nameserver", "broker"])
-def test_main_runs_the_phases_in_order_under_the_tags_that_the_readme_names(role: str) -> None:
+@pytest.mark.parametrize("role", [role for role in role_names() if phases_of(role)])
+def test_main_checks_first_and_runs_its_phases_under_the_tags_that_the_readme_names(role: str) -> None:
     tasks: list[dict[str, Any]] = yaml.safe_load((ROLES / role / "tasks/main.yml").read_text())
-    assert [task["ansible.builtin.import_tasks"] for task in tasks] == [
-        f"{phase}.yml" for phase in ("preflight", *PHASES)
-    ]
-    assert [task["tags"] for task in tasks] == [["always"], *([role, phase, f"{role}_{phase}"] for phase in PHASES)]
+    checks, *phases = phases_of(role)
+    assert checks == CHECKS
+    assert [task["tags"] for task in tasks] == [["always"], *([role, phase, f"{role}_{phase}"] for phase in phases)]
 
 
 @pytest.mark.parametrize("role", ["nameserver", "broker"])
