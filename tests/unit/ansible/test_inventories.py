@@ -61,3 +61,11 @@ def test_2m_2s_is_a_name_server_a_master_and_the_others_slave_on_each_host(name:
 def test_no_inventory_has_a_problem(name: str) -> None:
     nameservers, brokers = placed(name)
     assert topology_problems(brokers, nameservers) == []
+
+
+@pytest.mark.parametrize("name", ["single", "2m-noslave", "2m-2s-async", "2m-2s-sync"])
+def test_an_inventory_names_no_variable_that_no_role_has(name: str) -> None:
+    roles = INVENTORIES.parent / "roles"
+    known = {key for path in roles.glob("*/defaults/main.yml") for key in yaml.safe_load(path.read_text()) or {}}
+    inventory = yaml.safe_load((INVENTORIES / name / "hosts.yml").read_text())["all"]
+    assert set(inventory["vars"]) <= known
