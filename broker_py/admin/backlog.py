@@ -4,6 +4,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from broker_py.admin.groups import is_system_group
+from broker_py.admin.topics import queues_at
 from broker_py.client.client import Client
 from broker_py.model.topic import is_system_topic
 
@@ -33,9 +34,10 @@ async def backlogs(
     The groups of a topic are those that have an offset or a member in it on this broker, and those of `also`. Offsets
     are read after ends, so that a group which keeps up has nothing left although messages come.
     """
+    configs = await client.brokers.topics(address)
     if topics is None:
-        topics = [topic for topic in await client.brokers.topics(address) if not is_system_topic(topic)]
-    kept = {topic: await client.brokers.topic_status(address, topic) for topic in topics}
+        topics = [topic for topic in configs if not is_system_topic(topic)]
+    kept = {topic: await queues_at(client, address, configs[topic]) for topic in topics if topic in configs}
     groups = {
         topic: {*await client.brokers.consumers_of(address, topic), *also}
         for topic, queues in kept.items()

@@ -32,6 +32,15 @@ class TopicUse:
 
 
 @dataclass(frozen=True, kw_only=True)
+class QueueRange:
+    """The messages that a queue of a topic keeps on one broker."""
+
+    queue_id: int
+    min_offset: int
+    max_offset: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class PermChange:
     """What became of a topic's permission on one broker; `old_perm` is None where the broker has no such topic."""
 
@@ -109,6 +118,25 @@ async def topic_status(client: Client, topic: str) -> list[QueueStatus]:
     for address in lowest_addresses(route.broker_datas):
         queues += await client.brokers.topic_status(address, topic)
     return sorted(queues, key=lambda queue: (queue.broker_name, queue.queue_id))
+
+
+async def queues_at(client: Client, address: str, config: TopicConfig) -> list[QueueRange]:
+    """Return the ends of all queues of a topic on a broker, those included that are read and written no more.
+
+    A broker of RocketMQ tells only of those that are written, so it is asked for each of the others.
+    """
+    topic = config.topic_name
+    queues = [
+        QueueRange(queue_id=each.queue_id, min_offset=each.min_offset, max_offset=each.max_offset)
+        for each in await client.brokers.topic_status(address, topic)
+    ]
+    told = {queue.queue_id for queue in queues}
+    for queue_id in range(max(config.read_queue_nums, config.write_queue_nums)):
+        if queue_id not in told:
+            begin = await client.brokers.queue_begin(address, topic, queue_id)
+            end = await client.brokers.queue_end(address, topic, queue_id)
+            queues.append(QueueRange(queue_id=queue_id, min_offset=begin, max_offset=end))
+    return sorted(queues, key=lambda queue: queue.queue_id)
 
 
 async def update_topic(

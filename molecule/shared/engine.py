@@ -69,18 +69,24 @@ def start(directory: pathlib.Path = CACHE) -> bool:
 
 
 def stop(directory: pathlib.Path = CACHE) -> bool:
-    """Stop the engine that `start` started, and return whether there was one."""
+    """Stop the engine that `start` started if no container runs on it, and return whether that was done."""
+    process = _our_process(directory)
+    if process is None or connect().containers.list():
+        return False
+    os.kill(process, signal.SIGTERM)
+    while _our_process(directory) is not None:
+        time.sleep(0.2)
+    return True
+
+
+def _our_process(directory: pathlib.Path) -> int | None:
+    """Return the process of the engine that `start` started; the number in the file may be another's by now."""
     try:
         process = int(_pid_file(directory).read_text())
         command = pathlib.Path(f"/proc/{process}/cmdline").read_bytes()
-    except (FileNotFoundError, ValueError):
-        return False
-    if bytes(_pid_file(directory)) not in command:
-        return False
-    os.kill(process, signal.SIGTERM)
-    while _pid_file(directory).exists():
-        time.sleep(0.2)
-    return True
+    except (FileNotFoundError, ProcessLookupError, ValueError):
+        return None
+    return process if bytes(_pid_file(directory)) in command else None
 
 
 def _pid_file(directory: pathlib.Path) -> pathlib.Path:
@@ -100,7 +106,7 @@ def main() -> int:
         if action == "start":
             print("Started a Docker engine." if start() else "A Docker engine answers.")
         else:
-            print("Stopped the Docker engine." if stop() else "There is no Docker engine of ours.")
+            print("Stopped the Docker engine." if stop() else "No Docker engine of ours is idle.")
     except EngineError as problem:
         print(problem, file=sys.stderr)
         return 1

@@ -338,7 +338,9 @@ class Restore:
                     name,
                     await self._client.brokers.consumer_offsets(address),
                     saved.offsets,
-                    await self._ends(address, {topic for topic, _ in saved.offsets if topic in topics}),
+                    await self._ends(
+                        address, [topics[name] for name in {topic for topic, _ in saved.offsets} if name in topics]
+                    ),
                 )
                 self.offsets += steps
                 self.left_out += left_out
@@ -347,11 +349,13 @@ class Restore:
             self.values += value_steps(name_server.addresses[0], current, values)
         await self._check_unused({step.group for step in self.offsets})
 
-    async def _ends(self, address: str, topics: Iterable[str]) -> dict[Queue, int]:
+    async def _ends(self, address: str, topics: Iterable[TopicConfig]) -> dict[Queue, int]:
+        from broker_py.admin.topics import queues_at  # noqa: PLC0415  importable only now
+
         return {
-            (topic, queue.queue_id): queue.max_offset
+            (topic.topic_name, queue.queue_id): queue.max_offset
             for topic in topics
-            for queue in await self._client.brokers.topic_status(address, topic)
+            for queue in await queues_at(self._client, address, topic)
         }
 
     async def _check_unused(self, groups: Iterable[str]) -> None:

@@ -198,7 +198,7 @@ async def _put(client: Client, params: Params, check_mode: bool) -> Result:
 
 
 async def _delete(client: Client, params: Params, check_mode: bool) -> Result:
-    from broker_py.admin.groups import delete_group, group_topics, offsets_of  # noqa: PLC0415  importable only now
+    from broker_py.admin.subscriptions import delete_group, group_topics, offsets_of  # noqa: PLC0415  only now
     from broker_py.admin.topics import find_topic, name_servers_with  # noqa: PLC0415
 
     group = params["name"]
@@ -235,7 +235,8 @@ async def _delete(client: Client, params: Params, check_mode: bool) -> Result:
 
 
 async def _check_unused(client: Client, group: str, addresses: Mapping[str, str]) -> None:
-    from broker_py.admin.groups import dead_letters, members_of  # noqa: PLC0415  importable only now
+    from broker_py.admin.groups import members_of  # noqa: PLC0415  importable only now
+    from broker_py.admin.subscriptions import dead_letters  # noqa: PLC0415
 
     members = await members_of(client, list(addresses.values()), group)
     if members:

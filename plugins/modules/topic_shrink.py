@@ -148,11 +148,13 @@ class Shrinking:
 
     async def held(self) -> int:
         """Return how many messages the queues hold that go."""
+        from broker_py.admin.topics import queues_at  # noqa: PLC0415  importable only now
+
         return sum(
             [
                 queue.max_offset - queue.min_offset
-                for name in self._configs
-                for queue in await self._client.brokers.topic_status(self._addresses[name], self._topic)
+                for name, config in self._configs.items()
+                for queue in await queues_at(self._client, self._addresses[name], config)
                 if queue.queue_id >= self._queues
             ]
         )
@@ -184,7 +186,7 @@ class Shrinking:
                 (name, queue_id): await self._client.brokers.queue_end(address, self._topic, queue_id)
                 for queue_id in range(self._queues, before)
             }
-            if not any(end > look.ends.get(queue, 0) for queue, end in ends.items()):
+            if not any(end > look.ends[queue] for queue, end in ends.items()):
                 return True
         await self._set(name, "read", before)
         return False
@@ -241,13 +243,14 @@ class Shrinking:
 
     async def _look(self) -> Look:
         from broker_py.admin.backlog import backlogs  # noqa: PLC0415  importable only now
+        from broker_py.admin.topics import queues_at  # noqa: PLC0415
 
         groups = await self.groups()
         ends: dict[Queue, int] = {}
         found: dict[str, list[QueueBacklog]] = {}
-        for name in self._configs:
+        for name, config in self._configs.items():
             address = self._addresses[name]
-            for queue in await self._client.brokers.topic_status(address, self._topic):
+            for queue in await queues_at(self._client, address, config):
                 if queue.queue_id >= self._queues:
                     ends[name, queue.queue_id] = queue.max_offset
             found[name] = await backlogs(self._client, address, [self._topic], groups)

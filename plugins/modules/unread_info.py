@@ -100,19 +100,20 @@ def described(unread: Mapping[str, Any]) -> str:
 async def look(client: Client, params: Params, check_mode: bool) -> Result:  # noqa: ARG001
     """Return what the module returns."""
     from broker_py.admin.backlog import backlogs  # noqa: PLC0415  importable only now
+    from broker_py.admin.topics import queues_at  # noqa: PLC0415
     from broker_py.model.topic import is_system_topic  # noqa: PLC0415
 
     address = params["address"]
-    topics = [
-        topic
-        for topic in await client.brokers.topics(address)
+    topics = {
+        topic: config
+        for topic, config in (await client.brokers.topics(address)).items()
         if not is_system_topic(topic) and topic not in params["ignore_topics"]
-    ]
-    kept = {
-        topic: sum(queue.max_offset - queue.min_offset for queue in await client.brokers.topic_status(address, topic))
-        for topic in topics
     }
-    unread = unread_entries(await backlogs(client, address, topics), kept, params["ignore_groups"])
+    kept = {
+        topic: sum(queue.max_offset - queue.min_offset for queue in await queues_at(client, address, config))
+        for topic, config in topics.items()
+    }
+    unread = unread_entries(await backlogs(client, address, list(topics)), kept, params["ignore_groups"])
     return {"changed": False, "unread": unread, "problems": [described(entry) for entry in unread]}
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, Final
 
-from broker_py.admin.groups import delete_group, delete_group_at, group_configs, update_group
+from broker_py.admin.subscriptions import delete_group, delete_group_at, group_configs, update_group
 from broker_py.cli.commands.render import fields_json
 from broker_py.cli.commands.subcommand import (
     Answer,
@@ -77,7 +77,7 @@ def _object(text: str) -> dict[str, Any]:
 
 
 async def _update(client: Client, options: argparse.Namespace) -> Answer:
-    given = dict.fromkeys(_FALSE_UNLESS_GIVEN, False)
+    given: dict[str, Any] = dict.fromkeys(_FALSE_UNLESS_GIVEN, False)
     given |= {name: value for name in _SETTINGS if (value := getattr(options, name)) is not None}
     config = replace(GroupConfig(group_name=options.group), **given)
     if options.order is not None:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from broker_py.cli.mqadmin import COMMANDS, main
+from broker_py.model.group import GroupConfig
 from broker_py.model.subscription import ConsumerData
 from broker_py.model.topic import TopicConfig
 from broker_py.wire.codes import RequestCode
@@ -283,6 +284,59 @@ def test_progress_of_a_group(cluster: FakeCluster, capsys: Capture, topic: str) 
     assert row.split() == ["G", "1", "V5_1_0", "PUSH", "CLUSTERING", "1", "1"]
     [group] = data(capsys, "consumerProgress", "-o", "json", *where)
     assert (group["group"], group["count"]) == ("G", 1)
+
+
+def test_a_group_is_made_as_mqadmin_makes_it_shown_and_deleted(cluster: FakeCluster, capsys: Capture) -> None:
+    where = ("-g", "G", "-n", cluster.namesrv)
+    made = data(capsys, "updateSubGroup", "-c", "C", "-r", 3, "-o", "true", "-d", "true", "-o", "json", *where)
+    assert [each["done"] for each in made] == [True, True]
+    assert cluster.store_a.groups["G"] == GroupConfig(
+        group_name="G",
+        retry_max_times=3,
+        consume_message_orderly=True,
+        consume_from_min_enable=False,
+        consume_broadcast_enable=True,
+    )
+    shown = data(capsys, "getConsumerConfig", "-o", "json", *where)
+    assert [(each["brokerName"], each["retryMaxTimes"]) for each in shown] == [("broker-a", 3), ("broker-b", 3)]
+    assert lines(capsys, "getConsumerConfig", *where)[0].strip("=") == "C:broker-a"
+    cluster.store_a.add_topic("%RETRY%G")
+    assert status("deleteSubGroup", "-c", "C", *where) == 0
+    assert (cluster.store_a.groups, cluster.store_a.topics) == ({}, {})
+
+
+def test_a_group_is_deleted_from_one_broker_with_its_offsets(cluster: FakeCluster) -> None:
+    for store in (cluster.store_a, cluster.store_b):
+        store.groups["G"] = GroupConfig(group_name="G")
+        store.offsets["G", "T", 0] = 1
+    assert status("deleteSubGroup", "-b", cluster.a.address, "-g", "G", "-r", "true") == 0
+    assert (cluster.store_a.groups, cluster.store_a.offsets) == ({}, {})
+    assert (list(cluster.store_b.groups), cluster.store_b.offsets) == (["G"], {("G", "T", 0): 1})
+
+
+def test_a_group_that_no_broker_knows_is_status_1(cluster: FakeCluster, capsys: Capture) -> None:
+    assert status("getConsumerConfig", "-g", "H", "-n", cluster.namesrv) == 1
+    assert "no broker knows the consumer group H" in capsys.readouterr().err
+
+
+def test_a_retry_policy_that_is_no_object_is_a_usage_error(capsys: Capture) -> None:
+    assert status("updateSubGroup", "-b", NOBODY, "-g", "G", "-p", "[1]") == 2
+    assert "is not a JSON object" in capsys.readouterr().err
+
+
+def test_replication_is_shown_by_a_master_and_by_a_slave(cluster: FakeCluster, capsys: Capture) -> None:
+    slave = {"addr": "10.0.0.2:4000", "slaveAckOffset": 90, "diff": 10, "inSync": True, "transferFromWhere": 95}
+    cluster.a.replication = {"master": True, "masterCommitLogMaxOffset": 100, "haConnectionInfo": [slave]}
+    shown = lines(capsys, "haStatus", "-b", cluster.a.address)
+    assert "#InSyncSlaveNum\t1" in shown
+    assert shown[-2].split() == ["10.0.0.2:4000", "90", "10", "0.00", "OK", "95"]
+    of_cluster = data(capsys, "haStatus", "-c", "C", "-o", "json", "-n", cluster.namesrv)
+    assert [(each["isMaster"], each["logEnd"], len(each["slaves"])) for each in of_cluster] == [
+        (True, 100, 1),
+        (True, 0, 0),
+    ]
+    cluster.slave.replication = {"master": False, "haClientRuntimeInfo": {"masterAddr": "m:1", "maxOffset": 90}}
+    assert lines(capsys, "haStatus", "-b", cluster.slave.address)[:2] == ["#MasterAddr\tm:1", "#CommitLogMaxOffset\t90"]
 
 
 # Messages

@@ -139,7 +139,7 @@ class FakeBroker(FakeServer):
     def _topic_status(self, header: TopicRequest, *_: Any) -> Reply:
         table = {}
         config = self._config(header.topic)
-        for queue_id in range(max(config.read_queue_nums, config.write_queue_nums)):
+        for queue_id in range(config.write_queue_nums):  # as RocketMQ: what is only read is not told
             count = len(self.store.queue(header.topic, queue_id))
             last_ms = FIRST_STORED_MS if count else 0
             fields = {"minOffset": 0, "maxOffset": count, "lastUpdateTimestamp": last_ms}
