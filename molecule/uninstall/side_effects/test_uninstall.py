@@ -36,9 +36,8 @@ def sent(layout: Layout, cluster: Cluster) -> dict[Daemon, str]:
 def units(host: Host) -> str:
     """Return what systemd knows of our units: those that run, have failed or may be started."""
     patterns = "'mqbroker@*' 'mqnamesrv@*'"
-    loaded = host.check_output(f"systemctl list-units --all --no-legend --plain {patterns}")
-    installed = host.check_output(f"systemctl list-unit-files --no-legend {patterns}")
-    return f"{loaded}{installed}"
+    listings = ("list-units --all --plain", "list-unit-files")
+    return "".join(host.run(f"systemctl {listing} --no-legend {patterns}").stdout for listing in listings)
 
 
 def existing(host: Host, paths: list[str]) -> list[str]:
