@@ -49,6 +49,7 @@ PACKAGES = (
 )
 # An emulated machine may need longer than systemd's 90 s to find its disks.
 KERNEL_ARGUMENTS = "root=/dev/vda rw net.ifnames=0 console=ttyS0 quiet systemd.default_device_timeout_sec=600"
+REPAIRED = 1  # exit status of e2fsck; more is worse
 HOST_KEY = "/etc/ssh/ssh_host_ed25519_key.pub"
 
 # Configuration of the root image by path; it is there before the kernel's package builds its initial RAM disk.
@@ -271,7 +272,11 @@ class Machine:
         return command
 
     def _read_boot_files(self) -> None:
-        # Like a boot loader: what the machine's own /boot holds now, as its update-initramfs left it.
+        # Like a boot loader: what the machine's own /boot holds now, as its update-initramfs left it. If the machine
+        # was ended, part of that is still in the journal of its file system.
+        need("e2fsck")
+        if subprocess.run(["e2fsck", "-p", self._root], check=False).returncode > REPAIRED:
+            raise MachineError(f"the root file system of {self.name} is broken: destroy the machine")
         shutil.rmtree(self.folder / "boot", ignore_errors=True)
         ask_image(self._root, f"rdump /boot {self.folder}")
         for kind, pattern in (("kernel", "vmlinuz-*"), ("initrd", "initrd.img-*")):
