@@ -40,6 +40,14 @@ def table(rows: Sequence[tuple[str, str, float]]) -> str:
     )
 
 
+def environment() -> dict[str, str]:
+    """Return the environment for Molecule: ours, and first on PATH the programs of this interpreter, as it calls
+    Ansible's by their bare names."""
+    path = f"{pathlib.Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
+    plain = {"MOLECULE_COMMAND_BORDERS": "false", "NO_COLOR": "1", "ANSIBLE_NOCOLOR": "1"}
+    return {**os.environ, **plain, "PATH": path}
+
+
 def run(name: str) -> tuple[str, str, float]:
     """Run a scenario and return a row of the table."""
     LOGS.mkdir(parents=True, exist_ok=True)
@@ -48,9 +56,9 @@ def run(name: str) -> tuple[str, str, float]:
     started = time.monotonic()
     with log.open("wb") as output:
         status = subprocess.run(
-            [str(pathlib.Path(sys.executable).with_name("molecule")), "test", "--scenario-name", name],
+            ["molecule", "test", "--scenario-name", name],
             cwd=MOLECULE.parent,
-            env={**os.environ, "MOLECULE_COMMAND_BORDERS": "false", "NO_COLOR": "1", "ANSIBLE_NOCOLOR": "1"},
+            env=environment(),
             check=False,
             stdin=subprocess.DEVNULL,
             stdout=output,

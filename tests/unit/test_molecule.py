@@ -1,12 +1,14 @@
-"""The scenarios of Molecule: that none skips a step quietly, and that a layout says what its inventory places."""
+"""The scenarios of Molecule: that none skips a step quietly, and how they are run."""
 
 import pathlib
+import shutil
+import sys
 from typing import Any
 
 import pytest
 import yaml
 
-from scenarios import scenarios, table
+from scenarios import environment, scenarios, table
 from tour import lines_of
 
 TOP = pathlib.Path(__file__).resolve().parents[2]
@@ -50,6 +52,13 @@ def test_the_scenarios_that_are_run_are_those_that_containers_can_show(tmp_path:
         (tmp_path / name).mkdir()
         (tmp_path / name / "molecule.yml").touch()
     assert scenarios(tmp_path) == ["single", "upgrade", "another"]
+
+
+def test_molecule_finds_the_programs_beside_it_whoever_calls(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "/usr/bin:/bin")
+    programs = pathlib.Path(sys.executable).parent
+    for name in ("molecule", "ansible-config", "ansible-playbook"):
+        assert shutil.which(name, path=environment()["PATH"]) == str(programs / name)
 
 
 def test_the_table_has_times_in_minutes_and_seconds() -> None:
