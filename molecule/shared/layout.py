@@ -1,6 +1,6 @@
 """What runs where, as a scenario's layout.json says it: the tests' own word, which no inventory and no role writes.
 
-{"inventory": "inventories/single", "hosts": {"rocketmq-os1": {"nameserver": 9876, "broker-a": 10911}}}
+{"inventories": ["inventories/single"], "hosts": {"rocketmq-os1": {"nameserver": 9876, "broker-a": 10911}}}
 """
 
 import json
@@ -93,7 +93,7 @@ def read_layout(scenario: pathlib.Path, state: pathlib.Path, name: str = "layout
     reached = yaml.safe_load(connection.read_text())["all"]["hosts"]
     words = json.loads((scenario / name).read_text())
     return Layout(
-        inventories=(TOP / words["inventory"], connection),
+        inventories=(*(TOP / inventory for inventory in words["inventories"]), connection),
         daemons=_daemons(words["hosts"], {host: words["ansible_host"] for host, words in reached.items()}),
         state=state,
     )

@@ -14,6 +14,7 @@ TOPIC = "KeptTopic"
 UNINSTALL = ("playbooks/uninstall.yml", "-e", "uninstall_confirm=DefaultCluster")
 MADE = [
     "/etc/broker-py",
+    "/etc/nftables.d",
     "/etc/sysctl.d/60-broker-py.conf",
     "/etc/tmpfiles.d/broker-py.conf",
     "/etc/udev/rules.d/90-broker-py.rules",
@@ -61,6 +62,7 @@ def test_everything_goes_but_data_and_their_owner(layout: Layout, hosts: dict[st
         assert existing(hosts[name], DATA) == DATA
         assert hosts[name].user("rocketmq").exists
         assert hosts[name].check_output("find /etc -name '*mqbroker@*' -o -name '*mqnamesrv@*'") == ""
+        assert "broker" not in hosts[name].check_output("nft list tables; cat /etc/nftables.conf")
 
 
 def test_a_second_time_changes_nothing(layout: Layout, playbook: Playbook) -> None:
