@@ -275,7 +275,8 @@ class Machine:
         # Like a boot loader: what the machine's own /boot holds now, as its update-initramfs left it. If the machine
         # was ended, part of that is still in the journal of its file system.
         need("e2fsck")
-        if subprocess.run(["e2fsck", "-p", self._root], check=False).returncode > REPAIRED:
+        checked = subprocess.run(["e2fsck", "-p", self._root], check=False, stdout=sys.stderr)
+        if checked.returncode > REPAIRED:
             raise MachineError(f"the root file system of {self.name} is broken: destroy the machine")
         shutil.rmtree(self.folder / "boot", ignore_errors=True)
         ask_image(self._root, f"rdump /boot {self.folder}")

@@ -97,3 +97,12 @@ def test_a_cluster_that_was_rolled_back_can_be_upgraded_again(
     done = playbook("playbooks/upgrade.yml", *HURRIED)
     assert done.succeeded, done.output[-6000:]
     assert OLD not in releases(layout, hosts).values()
+    again = playbook("playbooks/upgrade.yml", *HURRIED)
+    assert again.succeeded, again.output[-6000:]
+    assert set(again.changed.values()) == {0}, again.output[-6000:]
+
+
+def test_the_release_that_could_not_start_is_gone_and_the_one_before_is_kept(host: Host) -> None:
+    found = host.check_output("ls /opt/broker-py/releases").split()
+    assert len(found) == 2
+    assert OLD in {name.rpartition("-")[0] for name in found}

@@ -34,9 +34,10 @@ def test_an_operation_stops_everywhere_at_the_first_failure(name: str) -> None:
 
 
 def test_a_roll_asks_and_looks_before_it_restarts_one_at_a_time_masters_last() -> None:
-    asks, looks, *rolls = plays("roll")
+    asks, looks, *rolls, prunes = plays("roll")
     assert "serial" not in asks
     assert "serial" not in looks
+    assert prunes["tasks"][0]["ansible.builtin.import_role"]["tasks_from"] == "prune"
     assert [play["serial"] for play in rolls] == [1, 1, 1]
     assert [rolled(play) for play in rolls] == ["nameserver", "broker slave", "broker master"]
 
