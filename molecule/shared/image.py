@@ -13,7 +13,8 @@ import docker
 
 from engine import EngineError
 
-SUITE = "bookworm"
+# Debian's name of the release that hosts have: MOLECULE_SUITE=trixie tries another one.
+SUITE = os.environ.get("MOLECULE_SUITE", "bookworm")
 MIRROR = "http://deb.debian.org/debian"
 REGISTRY_IMAGE = f"debian:{SUITE}"
 BOOTSTRAPPED_IMAGE = f"broker-py-base:{SUITE}"
