@@ -41,7 +41,10 @@ def first_keyed(log: CommitLog, log_offset: int, skipped: int) -> int | None:
 
 
 def _has_keys(record: bytes) -> bool:
-    view = read_dispatch(record)
+    try:
+        view = read_dispatch(record)
+    except UnicodeDecodeError:  # a damaged one, which is left out
+        return False
     return bool(keys_of(view.properties, view.sys_flag))
 
 

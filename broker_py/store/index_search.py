@@ -98,7 +98,12 @@ class IndexSearch:
         batches: list[bytes],
         wanted: Wanted,
         log: LogView,
+        *,
+        max_steps: int = MAX_STEPS,
+        max_bytes: int = MAX_FOUND_BYTES,
     ) -> None:
+        self._max_steps = max_steps
+        self._max_bytes = max_bytes
         self._files = files
         self._layout = layout
         self._index_files = index_files
@@ -124,7 +129,7 @@ class IndexSearch:
                 if record is None or not self._wanted.fits(record):
                     continue
                 size += len(record)
-                if found and size > MAX_FOUND_BYTES:
+                if found and size > self._max_bytes:
                     break
                 found.append(record)
                 if len(found) >= self._wanted.max_count:
@@ -169,7 +174,7 @@ class IndexSearch:
         while 0 < number < layout.entries:
             self._steps += 1
             data = pages.read(layout.entry_at(number), ENTRY_BYTES)
-            if self._steps > MAX_STEPS or len(data) < ENTRY_BYTES:
+            if self._steps > self._max_steps or len(data) < ENTRY_BYTES:
                 _log.warning("the search for key %s of %s ends in %s", wanted.key, wanted.topic, path)
                 return
             hashed, log_offset, seconds, previous = ENTRY.unpack(data)
@@ -180,7 +185,7 @@ class IndexSearch:
             if hashed == self._hash and (stored_ms <= wanted.end_ms or seconds == 0):
                 yield log_offset
             if previous >= number:
-                _log.error("index file %s: entry %d comes after %d, which is newer", path, number, previous)
+                _log.error("index file %s: entry %d has %d before it, which is newer", path, number, previous)
                 return
             number = previous
 

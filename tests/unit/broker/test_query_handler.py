@@ -7,7 +7,7 @@ from typing import Any
 from broker_py.broker.config import BrokerRole
 from broker_py.wire.codes import RequestCode, ResponseCode
 from broker_py.wire.command import Reply
-from tests.support.memory_files import MemoryFile, MemoryFiles
+from tests.support.memory_files import MemoryFiles
 from tests.unit.broker.site import STORE, Site, bodies_of, ext_of
 
 FIRST_MS = 1_700_000_000_000
@@ -95,14 +95,9 @@ def test_messages_are_found_however_many_came_after_them() -> None:
 def test_an_index_that_can_not_be_read_is_told() -> None:
     site = a_site()
     site.store.checkpoint()
-    real_open = site.files.open
-
-    def open_file(path: str, *, create: bool = False, write: bool = True) -> MemoryFile:
-        if "/index/" in path:
-            raise OSError(5, "Input/output error", path)
-        return real_open(path, create=create, write=write)
-
-    site.files.open = open_file  # type: ignore[method-assign]
-    reply = query(site, "k")
+    (name,) = site.files.list_dir("/store/index")
+    site.files.remove(f"/store/index/{name}")
+    site.files.make_dirs(f"/store/index/{name}")
+    reply = query(site, "k", endTimestamp=FIRST_MS * 2)
     assert reply.code == ResponseCode.SYSTEM_ERROR
-    assert "the index can't be read" in (reply.remark or "")
+    assert "the index can't be read: [Errno 21] Is a directory" in (reply.remark or "")
