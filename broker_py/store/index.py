@@ -35,7 +35,7 @@ from broker_py.store.index_write import KEY, IndexDamaged, IndexWrite, roll_back
 
 MANY_KEYS: Final = 1 << 17
 """With so many keys in memory a checkpoint is due, and an index that lags waits for it."""
-_MAX_KEYS: Final = 1 << 20
+MAX_KEYS: Final = 1 << 20
 """With so many, 20 MiB, the index stops following and reads the log later."""
 KeyedFrom = Callable[[int, int], "int | None"]
 """log offset, messages to leave out → where the first message with keys lies from there on; None: not known."""
@@ -63,12 +63,13 @@ class MessageIndex:
     While it is `following`, the dispatcher gives it each message; else it lags, or is not enabled.
     """
 
-    def __init__(self, config: StoreConfig, files: FileSystem, clock: Clock) -> None:
+    def __init__(self, config: StoreConfig, files: FileSystem, clock: Clock, *, max_keys: int = MAX_KEYS) -> None:
         self.enabled = config.message_index_enable
         self.layout = IndexLayout(config.max_hash_slot_num, config.max_index_num)
         self.directory = config.index_directory
         self._disk = files
         self._clock = clock
+        self._max_key_bytes = max_keys * ENTRY_BYTES
         self._files: dict[str, IndexHeader] = {}
         self._keys = bytearray()
         self._writing: IndexWrite | None = None
@@ -89,7 +90,7 @@ class MessageIndex:
             keys, self._already = keys[self._already :], 0
         for key in keys:
             self._keys += KEY.pack(key_hash(topic, key), log_offset, stored_ms)
-        if len(self._keys) >= _MAX_KEYS * ENTRY_BYTES and self.following:
+        if len(self._keys) >= self._max_key_bytes and self.following:
             _log.warning("%d keys wait to be written; the index will be completed from the log", self.waiting)
             self.following = False
 
@@ -104,10 +105,15 @@ class MessageIndex:
 
     # Writing
 
-    def start_write(self) -> IndexWrite:
-        """Return the work that makes all keys durable in files: `run` it anywhere, then `finish_write`."""
+    def start_write(self, dispatched: int) -> IndexWrite:
+        """Return the work that makes all keys durable in files: `run` it anywhere, then `finish_write`.
+
+        Everything before log offset `dispatched` has been given to an index that follows.
+        """
         if self._writing is not None:
             self.finish_write(self._writing)  # its thread has ended, and nobody was left to say so
+        if self.following:
+            self.position = max(self.position, dispatched)
         batch, self._keys = bytes(self._keys), bytearray()
         newest = next(reversed(self._files.items()), None)
         self._writing = IndexWrite(
@@ -139,7 +145,7 @@ class MessageIndex:
         try:
             self._remove(write.made)
             if write.lost:
-                self._drop_newest()
+                self._drop_unfinished()
         except OSError as error:
             _log.error("index files that are no good can't be removed: %s", error)
 
@@ -302,14 +308,18 @@ class MessageIndex:
             self._remove([name])
             del self._files[name]
 
-    def _drop_newest(self) -> None:
-        """Have the newest file made anew from the log: what is on disk of it is not known. OSError."""
+    def _drop_unfinished(self) -> None:
+        """Have the file that is not full made anew from the log: what is on disk of it is not known. OSError."""
         self.following = False
         self._half_written = False
         self._keys.clear()
-        dropped = [self._files.popitem()[0]] if self._files else []
+        newest = next(reversed(self._files), "")
+        unfinished = bool(newest) and self._files[newest].count < self.layout.entries
+        if unfinished:
+            del self._files[newest]
         self._resume()
-        self._remove(dropped)
+        if unfinished:
+            self._remove([newest])
 
     def search(
         self, topic: str, key: str, unique: bool, begin_ms: int, end_ms: int, max_count: int, log: LogView

@@ -378,7 +378,7 @@ class Store:
             durable_offset=self.dispatched.value,
         )
         sync = self._queues.start_sync()
-        index = self._index.start_write() if self._index.enabled else None
+        index = self._index.start_write(self.dispatched.value) if self._index.enabled else None
         return CheckpointWork(self._files, self.config.checkpoint_path, flush, sync, index, checkpoint)
 
     def finish_checkpoint(self, work: CheckpointWork, error: BaseException | None) -> None:

@@ -111,7 +111,7 @@ def index() -> None:
                 opened.take("TopicTest", properties, 0, opened.position, opened.position + 1, 1_700_000_000_000)
 
         def write() -> None:
-            work = opened.start_write()
+            work = opened.start_write(opened.position)
             work.run()
             opened.finish_write(work)
 

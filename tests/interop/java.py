@@ -60,6 +60,7 @@ class JavaDaemon(Daemon):
 
     version = VERSION
     starts = 0
+    patience_seconds = 90.0
 
     def argv(self) -> list[str]:
         """The command line."""

@@ -10,6 +10,7 @@ import pytest
 from broker_py.message.record import decode_record
 from broker_py.message.sysflags import TRANSACTION_COMMIT, TRANSACTION_PREPARED, TRANSACTION_ROLLBACK
 from broker_py.store.checkpoint import read_checkpoint
+from broker_py.store.index import MessageIndex
 from broker_py.store.index_file import IndexHeader, IndexLayout, decode_header
 from broker_py.store.store import Store
 from tests.support.clock import ManualClock
@@ -456,6 +457,51 @@ def test_an_index_file_that_could_not_be_forced_is_made_anew(caplog: pytest.LogC
     assert all_found(store)
     store.checkpoint()
     assert all_found(a_store(files.kill()))
+
+
+def test_a_full_file_stays_when_the_next_one_could_not_be_forced() -> None:
+    files = MemoryFiles()
+    store = a_store(files)
+    for number in range(LAYOUT.entries - 1):
+        send(store, f"{number}", "k")
+    store.checkpoint()
+    full = index_files(files)
+    send(store, "last", "k")
+    work = store.start_checkpoint()
+    work.flush.run()
+    assert work.index is not None
+    files.fail_sync_number = 1
+    work.index.run()
+    files.fail_sync_number = None
+    store.finish_checkpoint(work, None)
+    assert index_files(files) == full
+    store.complete_index()
+    assert found(store, "k")[-2:] == ["18", "last"]
+
+
+def test_a_write_whose_end_nobody_heard_of_is_taken_back_by_the_next() -> None:
+    files = MemoryFiles()
+    store = filled(files)
+    store.start_checkpoint().run()  # the thread has ended, its call to the loop is lost
+    send(store, "30", "all", "U30")
+    assert all_found(store, 31)
+    store.start_checkpoint()  # and this one never ran
+    assert all_found(store, 31)
+    store.close()
+    assert all_found(a_store(files), 31)
+
+
+def test_an_index_that_gets_too_many_keys_stops_following_and_goes_on_from_there() -> None:
+    index = MessageIndex(SMALL, MemoryFiles(), ManualClock(), max_keys=3)
+    index.follow(0)
+    for number in range(3):
+        assert index.following
+        index.take("T", b"KEYS\x01k", 0, number * 100, number * 100 + 100, 1)
+    assert (index.following, index.waiting, index.position) == (False, 3, 300)
+    write = index.start_write(900)
+    write.run()
+    index.finish_write(write)
+    assert (index.waiting, write.mark.log_offset) == (0, 300)
 
 
 def test_a_header_without_entries_is_valid() -> None:
