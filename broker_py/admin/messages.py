@@ -7,6 +7,7 @@ from broker_py.client.client import Client
 from broker_py.client.messages import OutgoingMessage, ReceivedMessage
 from broker_py.client.producer import SendResult
 from broker_py.client.queue_reader import MAX_MESSAGES, TOOLS_GROUP, PullStatus
+from broker_py.errors import ProtocolError
 from broker_py.model.message_queue import MessageQueue
 
 
@@ -32,6 +33,31 @@ async def message_at(client: Client, queue: MessageQueue, queue_offset: int) -> 
             f"it keeps {result.min_offset} up to {result.max_offset} (exclusive)"
         )
     return result.messages[0]
+
+
+async def messages_by_key(client: Client, topic: str, key: str) -> list[ReceivedMessage]:
+    """Return the newest messages of a topic that have a key, by their store time; NotKnown when there is none."""
+    return _some(await client.finder.by_key(topic, key), f"no message of {topic} has the key {key}")
+
+
+async def messages_by_unique_id(client: Client, topic: str, message_id: str) -> list[ReceivedMessage]:
+    """Return the messages with the id that their producer gave, by their store time; NotKnown when there is none."""
+    found = await client.finder.by_key(topic, message_id, unique=True)
+    return _some(found, f"no message of {topic} has the id {message_id}")
+
+
+def _some(messages: list[ReceivedMessage], none: str) -> list[ReceivedMessage]:
+    if not messages:
+        raise NotKnown(none)
+    return messages
+
+
+async def message_by_offset_id(client: Client, message_id: str) -> ReceivedMessage:
+    """Return the message with the id that its broker gave; NotKnown when the text is no such id."""
+    try:
+        return await client.finder.by_offset_id(message_id)
+    except ProtocolError as error:
+        raise NotKnown(str(error)) from None
 
 
 async def read_messages(client: Client, selection: Selection, group: str = TOOLS_GROUP) -> list[ReceivedMessage]:

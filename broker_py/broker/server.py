@@ -66,6 +66,8 @@ _TICK_SECONDS: Final = 0.1
 _DRAIN_SECONDS: Final = 5.0
 # What a start after a crash has to read again at most; 32 MiB of small messages take a second.
 _CHECKPOINT_BYTES: Final = 32 << 20
+# An index that lags takes a piece of the log, a millisecond or two of work, and then leaves this long to others.
+_INDEX_PAUSE_SECONDS: Final = 0.005
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -166,6 +168,7 @@ class Broker:
         )
         self._flusher: Flusher[Any] | None = None
         self._checkpointer: Flusher[Any] | None = None
+        self._indexer: Flusher[Any] | None = None
         unique_ids = UniqueIds(config.broker_ip1, host.pid, id(self) & 0x7FFFFFFF, clock)
         self._send = SendHandler(
             config, self.store, self.topics, self.groups, self._acks, self.statistics, unique_ids, store_host, clock
@@ -202,7 +205,7 @@ class Broker:
         self._topic_handler.register(router)
         GroupHandler(config, self.topics, self.groups, self.offsets).register(router)
         ProgressHandler(config, self.store, self.topics, self.groups, self.offsets, self.consumers).register(router)
-        QueryHandler(self.store, self.topics).register(router)
+        QueryHandler(self.store).register(router)
         RelayHandler(config, self.store, self.topics, self.offsets, self.consumers).register(router)
         self._broker_handler.register(router)
 
@@ -239,6 +242,7 @@ class Broker:
         post = asyncio.get_running_loop().call_soon_threadsafe
         self._flusher = Flusher(self.store.start_flush, self.store.finish_flush, post, "flusher")
         self._checkpointer = Flusher(self.store.start_checkpoint, self.store.finish_checkpoint, post, "checkpointer")
+        self._indexer = Flusher(self.store.start_index_read, self.store.finish_index_read, post, "indexer")
         await self._source.start(self._settings.server.bind_address, self._ha_port)
         await self._server.start()
         self.topics.on_change = self._registration.changed
@@ -255,6 +259,7 @@ class Broker:
         every(lambda: store().flush_interval_commit_log / 1000, self._flush)
         every(lambda: store().flush_interval_consume_queue / 1000, self.store.write_out)
         every(lambda: store().flush_consume_queue_thorough_interval / 1000, self._save_checkpoint)
+        every(lambda: _INDEX_PAUSE_SECONDS if self.store.index_lag_bytes else 1.0, self._complete_index)
         every(lambda: self._clean_seconds, self._clean)
         every(lambda: self._settings.broker.flush_consumer_offset_interval / 1000, self.offsets.save)
         every(lambda: 1.0, self._each_second)
@@ -278,7 +283,7 @@ class Broker:
         await self._periodic.stop()
         await self._source.stop()
         await self._client.close()
-        for flusher in (self._flusher, self._checkpointer):
+        for flusher in (self._flusher, self._checkpointer, self._indexer):
             if flusher is not None:
                 flusher.stop()
         try:
@@ -317,6 +322,10 @@ class Broker:
         if self._checkpointer is not None and not self._checkpointer.busy and self.store.fault is None:
             self._checkpointer.request(lambda _: None)
 
+    def _complete_index(self) -> None:
+        if self._indexer is not None and not self._indexer.busy and self.store.index_read_due:
+            self._indexer.request(lambda _: None)
+
     # Time passes
 
     def _tick(self) -> None:
@@ -326,7 +335,7 @@ class Broker:
     def _each_second(self) -> None:
         now_ms = self._host.clock.now_ms()
         self.statistics.sample(now_ms)
-        if self.store.bytes_since_checkpoint > _CHECKPOINT_BYTES:
+        if self.store.bytes_since_checkpoint > _CHECKPOINT_BYTES or self.store.many_keys_wait:
             self._save_checkpoint()
         fault = self.store.fault
         if fault != self._store_fault:

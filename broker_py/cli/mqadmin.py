@@ -41,6 +41,9 @@ COMMANDS: Final = {
     "wipeWritePerm": ("brokers", "Have all name servers take write permission from a broker"),
     "addWritePerm": ("brokers", "Have all name servers give write permission back to a broker"),
     "queryMsgByOffset": ("messages", "Show the message at a queue offset"),
+    "queryMsgByKey": ("messages", "Show which messages of a topic have a key"),
+    "queryMsgByUniqueKey": ("messages", "Show the message with the id that its producer gave"),
+    "queryMsgById": ("messages", "Show the message with the id that its broker gave"),
     "sendMessage": ("messages", "Send a message"),
     "consumeMessage": ("messages", "Show messages of a topic, without moving any group's offsets"),
 }

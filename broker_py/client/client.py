@@ -7,6 +7,7 @@ from types import TracebackType
 
 from broker_py.client.brokers import Brokers
 from broker_py.client.group_consumer import GroupConsumer
+from broker_py.client.message_finder import MessageFinder
 from broker_py.client.messages import ReceivedMessage
 from broker_py.client.name_servers import NameServers
 from broker_py.client.producer import Producer
@@ -46,6 +47,7 @@ class Client:
         self.routes = Routes(self.name_servers, clock)
         self.brokers = Brokers(self._remoting)
         self.queues = QueueReader(self._remoting, self.routes)
+        self.finder = MessageFinder(self._remoting, self.routes)
 
     def producer(self, group: str) -> Producer:
         """Return a producer of a group."""

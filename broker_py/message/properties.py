@@ -5,6 +5,7 @@ from typing import Final
 
 NAME_END: Final = "\x01"
 PROPERTY_END: Final = "\x02"
+_END: Final = 2
 MAX_PROPERTIES_BYTES: Final = 32767
 """The length field is a signed short."""
 
@@ -57,6 +58,20 @@ def has_property(data: bytes, name: str) -> bool:
     """True when an encoded properties string has an item called `name`; cheaper than decoding it."""
     prefix = (name + NAME_END).encode()
     return data.startswith(prefix) or b"\x02" + prefix in data
+
+
+def property_value(data: bytes, name: bytes) -> bytes | None:
+    """Return the value of one property of an encoded string, as `decode_properties` would find it, still encoded."""
+    found = data.rfind(name + b"\x01")
+    while found >= 0:
+        value_at = found + len(name) + 1
+        if found == 0 or data[found - 1] == _END:
+            value_end = data.find(b"\x02", value_at)
+            value = data[value_at:] if value_end < 0 else data[value_at:value_end]
+            if value:
+                return value
+        found = data.rfind(name + b"\x01", 0, value_at - 1)
+    return None
 
 
 def drop_property(data: bytes, name: str) -> bytes:

@@ -161,7 +161,7 @@ class Record:
 
 @dataclass(slots=True)
 class DispatchView:
-    """What a consume queue needs to know of a stored message."""
+    """What consume queues and the index need to know of a stored message."""
 
     topic: str
     queue_id: int
@@ -171,6 +171,7 @@ class DispatchView:
     tags_code: int
     stored_ms: int
     size: int
+    properties: bytes
 
 
 def _head_of(sys_flag: int) -> Struct:
@@ -304,6 +305,7 @@ def read_dispatch(data: bytes | memoryview, start: int = 0) -> DispatchView:
         tags_code(tag),
         stored_ms,
         size,
+        properties,
     )
 
 

@@ -5,6 +5,7 @@ import gc
 import logging
 import os
 import signal
+import sys
 from collections.abc import Callable, Coroutine
 from typing import Any, Final
 
@@ -13,6 +14,8 @@ log = logging.getLogger(__name__)
 _SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
 # Hardly anything that a request makes is part of a cycle: looking for cycles every 700 objects is wasted on it.
 _GC_THRESHOLDS: Final = (10_000, 10, 10)
+# A thread that computes (keys on their way into the index) lets the loop go on after so long, not after 5 ms.
+_SWITCH_SECONDS: Final = 0.0005
 _KILLED_BY: Final = 128  # plus the signal's number: the exit status that a shell would report
 
 
@@ -23,6 +26,7 @@ def run_daemon(serve: Callable[[asyncio.Event], Coroutine[Any, Any, None]]) -> N
     process at once. What `serve` raises is raised here.
     """
     gc.set_threshold(*_GC_THRESHOLDS)
+    sys.setswitchinterval(_SWITCH_SECONDS)
     asyncio.run(_with_signals(serve))
 
 

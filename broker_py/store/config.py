@@ -29,6 +29,13 @@ class StoreConfig:
     mapped_file_size_consume_queue: int = field(default=6_000_000, metadata={"range": (20, 1 << 31)})
     max_message_size: int = field(default=4 << 20, metadata={"range": (1, 1 << 30), "runtime": True})
 
+    message_index_enable: bool = True
+    message_index_safe: bool = False
+    max_hash_slot_num: int = field(default=5_000_000, metadata={"range": (1, 100_000_000)})
+    max_index_num: int = field(default=20_000_000, metadata={"range": (2, 80_000_000)})
+    max_msgs_num_batch: int = field(default=64, metadata={"range": (1, 10_000), "runtime": True})
+    default_query_max_num: int = field(default=32, metadata={"range": (1, 10_000), "runtime": True})
+
     flush_disk_type: FlushDiskType = FlushDiskType.ASYNC_FLUSH
     flush_interval_commit_log: int = field(default=500, metadata={"range": (1, 3_600_000), "runtime": True})
     flush_interval_consume_queue: int = field(default=1000, metadata={"range": (1, 3_600_000), "runtime": True})
@@ -64,6 +71,11 @@ class StoreConfig:
     def consume_queue_directory(self) -> str:
         """Directory of the topics' directories."""
         return self.store_path_consume_queue or self.store_path_root_dir + "/consumequeue"
+
+    @property
+    def index_directory(self) -> str:
+        """Directory of the index files."""
+        return self.store_path_index or self.store_path_root_dir + "/index"
 
     @property
     def checkpoint_path(self) -> str:

@@ -1,4 +1,4 @@
-"""From the log into the consume queues (`store/DefaultMessageStore.ReputMessageService`).
+"""From the log into the consume queues and the index (`store/DefaultMessageStore.ReputMessageService`).
 
 Messages that this process appended are known already and are not read again. Bytes that came otherwise (from an
 earlier life of the store, from a master) are decoded. Both end in one place, so that a queue never tells the two apart.
@@ -9,10 +9,11 @@ from collections.abc import Callable
 from typing import Final
 
 from broker_py.errors import LogCorrupt
-from broker_py.message.record import check_record, read_dispatch
+from broker_py.message.record import Message, check_record, read_dispatch
 from broker_py.message.sysflags import TRANSACTION_MASK, TRANSACTION_PREPARED, TRANSACTION_ROLLBACK
 from broker_py.store.commit_log import CommitLog
 from broker_py.store.consume_queue import ConsumeQueue
+from broker_py.store.index import MessageIndex
 from broker_py.store.queue_table import ConsumeQueueTable
 from broker_py.store.watermark import Watermark
 
@@ -29,7 +30,19 @@ class Placed:
     `start` is the end of the log before the append, which a blank record may separate from `log_offset`.
     """
 
-    __slots__ = ("end", "log_offset", "queue", "queue_offset", "size", "start", "stored_ms", "tags_code")
+    __slots__ = (
+        "end",
+        "log_offset",
+        "properties",
+        "queue",
+        "queue_offset",
+        "size",
+        "start",
+        "stored_ms",
+        "sys_flag",
+        "tags_code",
+        "topic",
+    )
 
     def __init__(
         self,
@@ -38,8 +51,8 @@ class Placed:
         log_offset: int,
         size: int,
         queue_offset: int,
-        tags_code: int,
         stored_ms: int,
+        message: Message,
     ) -> None:
         self.queue = queue
         self.start = start
@@ -47,8 +60,11 @@ class Placed:
         self.size = size
         self.end = log_offset + size
         self.queue_offset = queue_offset
-        self.tags_code = tags_code
         self.stored_ms = stored_ms
+        self.topic = message.topic
+        self.properties = message.properties
+        self.sys_flag = message.sys_flag
+        self.tags_code = message.tags_code
 
 
 class QueueGap(Exception):
@@ -62,15 +78,16 @@ def is_consumable(sys_flag: int) -> bool:
 
 
 class Dispatcher:
-    """Moves messages from the log into the queues; `dispatched` says how far, `stored_ms` how old the newest is.
+    """Moves messages from the log into queues and index; `dispatched` says how far, `stored_ms` how old the newest is.
 
     `last_record` is the log offset of the newest message, None while it is not known. With `strict`, a message that
     skips offsets of its queue is a `QueueGap`, and not given blank predecessors.
     """
 
-    def __init__(self, log: CommitLog, queues: ConsumeQueueTable) -> None:
+    def __init__(self, log: CommitLog, queues: ConsumeQueueTable, index: MessageIndex) -> None:
         self._log = log
         self._queues = queues
+        self._index = index
         self._placed: deque[Placed] = deque()
         self.dispatched = Watermark()
         self.stored_ms = 0
@@ -91,6 +108,7 @@ class Dispatcher:
         """Move everything that ends at or before `bound`; a record that is not whole yet waits."""
         position = self.dispatched.value
         waiting = self._placed
+        index = self._index
         arrived: list[Placed] = []
         while waiting and waiting[0].end <= bound:
             placed = waiting[0]
@@ -105,6 +123,10 @@ class Dispatcher:
                 queue.put(placed.queue_offset, placed.log_offset, placed.size, placed.tags_code)
                 self._queues.mark(queue)
                 arrived.append(placed)
+            if index.following:
+                index.take(
+                    placed.topic, placed.properties, placed.sys_flag, placed.log_offset, position, placed.stored_ms
+                )
             self.stored_ms = placed.stored_ms
             self.last_record = placed.log_offset
         self.dispatched.advance(position)
@@ -159,10 +181,14 @@ class Dispatcher:
             raise LogCorrupt(f"there is no record at log offset {log_offset}, where one should begin")
 
     def put_record(self, data: bytes | memoryview, start: int, log_offset: int) -> None:
-        """Put the valid record at `start` of `data` into its queue."""
+        """Put the valid record at `start` of `data` into its queue, and its keys into the index."""
         view = read_dispatch(data, start)
         self.stored_ms = view.stored_ms
         self.last_record = log_offset
+        if self._index.following:
+            self._index.take(
+                view.topic, view.properties, view.sys_flag, log_offset, log_offset + view.size, view.stored_ms
+            )
         if not is_consumable(view.sys_flag):
             return
         queue = self._queues.make(view.topic, view.queue_id)

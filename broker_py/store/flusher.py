@@ -11,10 +11,10 @@ from typing import Generic, Protocol, TypeVar
 
 
 class Work(Protocol):
-    """A snapshot of what is to be forced."""
+    """A snapshot of what is to be forced, or read."""
 
     def run(self) -> None:
-        """Force it, in the worker thread. OSError."""
+        """Do it, in the worker thread. OSError."""
 
 
 W = TypeVar("W", bound=Work)

@@ -1,4 +1,4 @@
-"""Finds the end of the log after a start, and makes the queues agree with it (`store/CommitLog.recoverAbnormally`).
+"""Finds the log's end after a start, and makes queues and index agree with it (`store/CommitLog.recoverAbnormally`).
 
 One way for a clean stop and a crash: log and queues are right up to a durable point, queues are cut there, and every
 record behind it is checked and dispatched again. So no message of the log can be missing from its queue. They differ in
@@ -14,6 +14,8 @@ from broker_py.message.record import check_record, has_lost_sector
 from broker_py.store.checkpoint import Checkpoint
 from broker_py.store.commit_log import CommitLog
 from broker_py.store.dispatch import Dispatcher, QueueGap
+from broker_py.store.index import MessageIndex
+from broker_py.store.index_catch_up import first_keyed
 from broker_py.store.queue_table import ConsumeQueueTable
 
 _WINDOW_BYTES: Final = 4 << 20
@@ -31,7 +33,9 @@ def tell_nobody(_done_bytes: int, _total_bytes: int) -> None:
 
 
 class Recovery:
-    """Brings a log, its queues and a dispatcher from their files to a common end.
+    """Brings a log, its queues, its index and a dispatcher from their files to a common end.
+
+    The index may stay behind, and is completed later: see `index_catch_up`.
 
     Before queues are cut below what the checkpoint calls durable, `lower_durable_end` makes it take that back, durably:
     else a crash in between would leave queues that lack what they are trusted to have. `progress` hears how far it is.
@@ -42,6 +46,7 @@ class Recovery:
         log: CommitLog,
         queues: ConsumeQueueTable,
         dispatcher: Dispatcher,
+        index: MessageIndex,
         *,
         after_crash: bool,
         check_crc: bool,
@@ -51,6 +56,7 @@ class Recovery:
         self._log = log
         self._queues = queues
         self._dispatcher = dispatcher
+        self._index = index
         self._after_crash = after_crash
         self._check_crc = check_crc
         self._lower_durable_end = lower_durable_end
@@ -68,6 +74,13 @@ class Recovery:
         if durable is not None and start < durable:
             self._lower_durable_end(start)
         self._load_queues(start)
+        self._index.load(
+            checkpoint.index_mark,
+            checkpoint.index_ms,
+            self._log.min_offset,
+            lambda log_offset, skipped: first_keyed(self._log, log_offset, skipped),
+            after_crash=self._after_crash,
+        )
         if durable is None and not self._after_crash:
             start = max((queue.log_end for queue in self._queues), default=self._log.min_offset)
         try:
@@ -81,6 +94,7 @@ class Recovery:
         self._log.cut(end)
         self._log.distrust(start)
         self._dispatcher.start_at(end)
+        self._index.settle(self._log.min_offset, end)
         for queue in self._queues:
             queue.correct_min(self._log.min_offset)
         if self._dispatcher.last_record is None:
@@ -99,6 +113,7 @@ class Recovery:
             )
         self._load_queues(0)
         self._queues.clear()
+        self._index.clear()
         self._dispatcher.start_at(0)
 
     def _start(self, checkpoint: Checkpoint) -> int:
@@ -151,6 +166,7 @@ class Recovery:
     def _replay(self, start: int) -> int:
         """Dispatch all valid records from `start` and return where they end."""
         self._dispatcher.start_at(start)
+        self._index.follow(start)
         self._dispatcher.strict = start > self._log.min_offset
         try:
             position = written_out = start

@@ -21,6 +21,10 @@ from broker_py.store.consume_queue import ConsumeQueue
 from broker_py.store.directories import make_durable_directory
 from broker_py.store.dispatch import Dispatcher, OnArrival, Placed, is_consumable
 from broker_py.store.handles import Handles
+from broker_py.store.index import MANY_KEYS, MessageIndex
+from broker_py.store.index_catch_up import IndexCatchUp, LogRead
+from broker_py.store.index_search import IndexSearch, LogView
+from broker_py.store.index_write import IndexWrite
 from broker_py.store.queue_table import ConsumeQueueTable, QueuesSync
 from broker_py.store.reading import GetResult, GetStatus, Reader
 from broker_py.store.recovery import Progress, Recovery, tell_nobody
@@ -33,18 +37,28 @@ _DISK_FULL_ERRORS: Final = (errno.ENOSPC, errno.EDQUOT)
 
 
 class CheckpointWork:
-    """Forces log and queues and writes the checkpoint that says so; `run` by any thread.
+    """Forces log, queues and index and writes the checkpoint that says so; `run` by any thread.
 
-    `vouched` tells after a failure whether only the checkpoint could not be written, which may be tried again.
+    `vouched` tells after a failure whether only the checkpoint could not be written, which may be tried again. An index
+    that could not be written fails nothing: the checkpoint then says of it what the last one said.
     """
 
-    __slots__ = ("_files", "_path", "_sync", "checkpoint", "flush", "vouched")
+    __slots__ = ("_files", "_path", "_sync", "checkpoint", "flush", "index", "vouched")
 
-    def __init__(self, files: FileSystem, path: str, flush: LogFlush, sync: QueuesSync, checkpoint: Checkpoint) -> None:
+    def __init__(
+        self,
+        files: FileSystem,
+        path: str,
+        flush: LogFlush,
+        sync: QueuesSync,
+        index: IndexWrite | None,
+        checkpoint: Checkpoint,
+    ) -> None:
         self._files = files
         self._path = path
         self._sync = sync
         self.flush = flush
+        self.index = index
         self.checkpoint = checkpoint
         self.vouched = False
 
@@ -53,6 +67,10 @@ class CheckpointWork:
         self.flush.run()
         self._sync.run()
         self.vouched = True
+        if self.index is not None:  # behind the log: what it points at must be there
+            self.index.run()
+            if self.index.done:
+                self.checkpoint = replace(self.checkpoint, index_mark=self.index.mark, index_ms=self.index.full_ms)
         write_checkpoint(self._files, self._path, self.checkpoint)
 
 
@@ -85,7 +103,9 @@ class Store:
         self._queues = ConsumeQueueTable(
             files, self._handles, config.consume_queue_directory, config.consume_queue_file_bytes
         )
-        self._dispatcher = Dispatcher(self.log, self._queues)
+        self._index = MessageIndex(config, files, clock)
+        self._dispatcher = Dispatcher(self.log, self._queues, self._index)
+        self._catch_up = IndexCatchUp(files, config.commit_log_directory, self.log, self._dispatcher, self._index)
         self._retention = Retention(config, files, self.log)
         self._reader = Reader(config, self.log, memory_bytes)
         self._lock: FileLock | None = None
@@ -132,6 +152,7 @@ class Store:
             self.log,
             self._queues,
             self._dispatcher,
+            self._index,
             after_crash=after_crash,
             check_crc=config.check_crc_on_recover,
             lower_durable_end=self._lower_durable_end,
@@ -141,6 +162,8 @@ class Store:
         self._written_ms = self._flushed_ms = max(self._dispatcher.stored_ms, self._checkpoint.flushed_ms)
         self.written.advance(self.log.written)
         self.flush_log()
+        if config.message_index_safe:
+            self.complete_index()
         self._write_fault = None
         self._retention.check_disks()
         self._judge()
@@ -272,7 +295,7 @@ class Store:
         log_offset = log.place(size)
         stored_ms = self._clock.now_ms()
         log.stage(encode_record(message, body_crc(message.body), queue_offset, log_offset, stored_ms, self._store_host))
-        placed = Placed(queue, start, log_offset, size, queue_offset, message.tags_code, stored_ms)
+        placed = Placed(queue, start, log_offset, size, queue_offset, stored_ms, message)
         self._staged.append(placed)
         return placed
 
@@ -343,24 +366,26 @@ class Store:
         self._judge()
 
     def start_checkpoint(self) -> CheckpointWork:
-        """Return the work that makes log and queues durable and says so in the checkpoint. StoreError."""
+        """Return the work that makes log, queues and index durable and says so in the checkpoint. StoreError."""
         self.write_out()
         if self._queue_fault is not None:
             raise StoreError(self._queue_fault)
         flush = self.start_flush()
-        checkpoint = Checkpoint(
-            flush.stored_ms,
-            self._dispatcher.stored_ms,
-            self._checkpoint.index_ms,
-            self._checkpoint.master_flushed_offset,
-            self.dispatched.value,
+        checkpoint = replace(
+            self._checkpoint,
+            flushed_ms=flush.stored_ms,
+            dispatched_ms=self._dispatcher.stored_ms,
+            durable_offset=self.dispatched.value,
         )
         sync = self._queues.start_sync()
-        return CheckpointWork(self._files, self.config.checkpoint_path, flush, sync, checkpoint)
+        index = self._index.start_write(self.dispatched.value) if self._index.enabled else None
+        return CheckpointWork(self._files, self.config.checkpoint_path, flush, sync, index, checkpoint)
 
     def finish_checkpoint(self, work: CheckpointWork, error: BaseException | None) -> None:
         """Take the work back. As with a flush, a failure is final, unless the checkpoint alone could not be written."""
         self.finish_flush(work.flush, None if work.vouched else error)
+        if work.index is not None:
+            self._index.finish_write(work.index)
         if error is None:
             self._checkpoint = work.checkpoint
 
@@ -378,6 +403,59 @@ class Store:
     def bytes_since_checkpoint(self) -> int:
         """How much log a start after a crash would have to go through."""
         return self.log.written - (self._checkpoint.durable_offset or self.log.min_offset)
+
+    @property
+    def many_keys_wait(self) -> bool:
+        """True when a checkpoint is due for the index's sake."""
+        return self._index.waiting >= MANY_KEYS
+
+    # Finding by key
+
+    def search(
+        self, topic: str, key: str, begin_ms: int, end_ms: int, max_count: int, *, unique: bool = False
+    ) -> IndexSearch:
+        """Return the work that finds the newest messages of a topic that have a key: `run` it anywhere.
+
+        `unique`: only those whose unique id it is. What consumers don't see yet is not found either.
+        """
+        log = LogView(
+            self.config.commit_log_directory, self.log.segment_size, self.log.min_offset, self.dispatched.value
+        )
+        return self._index.search(topic, key, unique, begin_ms, end_ms, max_count, log)
+
+    def newest_indexed(self) -> tuple[int, int]:
+        """Return store time and log offset of the newest message that can be found by key, zeros without any."""
+        return self._index.newest()
+
+    @property
+    def index_lag_bytes(self) -> int:
+        """How much log the index has still to be completed from; its messages are not found by key yet."""
+        return self._catch_up.lagging_bytes
+
+    @property
+    def index_read_due(self) -> bool:
+        """True when the index lags and a piece of the log is to be read for it."""
+        return self._catch_up.due
+
+    def start_index_read(self) -> LogRead:
+        """Return the work that reads the next piece of log for an index that lags."""
+        return self._catch_up.start()
+
+    def finish_index_read(self, read: LogRead, error: BaseException | None) -> None:
+        """Take the piece."""
+        self._catch_up.finish(read, error)
+
+    def complete_index(self) -> None:
+        """Let an index that lags catch up, here and now. StoreError, OSError."""
+        while self.index_lag_bytes:
+            if self.index_read_due:
+                read = self.start_index_read()
+                read.run()
+                self.finish_index_read(read, None)
+            else:
+                self.checkpoint()
+                if self.many_keys_wait:
+                    raise StoreError("the index can't be written; its own error was logged")
 
     # Consuming
 
@@ -493,6 +571,7 @@ class Store:
         for queue in self._queues:
             queue.correct_min(self.log.min_offset)
             queue.remove_expired()
+        self._index.remove_expired(self.log.min_offset)
 
     def delete_soon(self, runs: int = 20) -> None:
         """Have expired files deleted in the next runs of `clean`, whatever the hour."""

@@ -15,6 +15,7 @@ from broker_py.message.tags import tags_code
 from broker_py.runtime.clock import SystemClock
 from broker_py.runtime.files import DiskFiles
 from broker_py.store.config import StoreConfig
+from broker_py.store.index import MessageIndex
 from broker_py.store.store import Store
 from broker_py.wire.command import TYPE_BINARY, TYPE_JSON, Command
 from broker_py.wire.frame import FrameDecoder, encode_command, encode_frame
@@ -97,6 +98,33 @@ def store() -> None:
         shutil.rmtree(root)
 
 
+def index() -> None:
+    """Take the unique ids of one client into the index, and write them to a file."""
+    root = tempfile.mkdtemp(prefix="hot-paths-")
+    try:
+        opened = MessageIndex(StoreConfig(store_path_root_dir=root), DiskFiles(), SystemClock())
+        unique = "7F0000010C0A1B2C3D4E5F60"
+        messages = [encode_properties({**PROPERTIES, "UNIQ_KEY": f"{unique}{number:08X}"}) for number in range(16384)]
+
+        def take() -> None:
+            for properties in messages:
+                opened.take("TopicTest", properties, 0, opened.position, opened.position + 1, 1_700_000_000_000)
+
+        def write() -> None:
+            work = opened.start_write(opened.position)
+            work.run()
+            opened.finish_write(work)
+
+        measure("take a message's id into the index", len(messages), take)
+        waiting = opened.waiting
+        start = perf_counter()
+        write()
+        print(f"{'write it to an index file':52} {(perf_counter() - start) / waiting * 1e6:8.2f} us")
+    finally:
+        shutil.rmtree(root)
+
+
 if __name__ == "__main__":
     wire()
     store()
+    index()

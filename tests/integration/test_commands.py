@@ -146,6 +146,10 @@ async def test_every_command_of_mqadmin_does_its_work(cluster: Cluster) -> None:
     found = await commands.json(admin, "queryMsgByOffset", "-t", "T", "-b", "broker-a", "-i", 1, "-o", 0)
     assert (found["messageId"], found["offsetId"], found["body"]) == (sent["messageId"], sent["offsetId"], "body")
     assert [each["body"] for each in await commands.json(admin, "consumeMessage", "-t", "T")] == ["body"]
+    assert await commands.json(admin, "queryMsgByKey", "-t", "T", "-k", "k") == [found]
+    assert await commands.json(admin, "queryMsgByUniqueKey", "-t", "T", "-i", sent["messageId"]) == [found]
+    by_id = await commands.json(admin, "queryMsgById", "-i", sent["offsetId"])
+    assert {**by_id, "brokerName": "broker-a"} == found
     status = await commands.json(admin, "topicStatus", "-t", "T")
     assert [queue["maxOffset"] for queue in status] == [0, 1, 0, 0]
 

@@ -60,6 +60,7 @@ class JavaDaemon(Daemon):
 
     version = VERSION
     starts = 0
+    patience_seconds = 90.0
 
     def argv(self) -> list[str]:
         """The command line."""
@@ -107,7 +108,7 @@ class MixedCluster(Cluster):
     def java_broker(self, name: str = "broker-a", broker_id: int = 0, /, **properties: object) -> JavaDaemon:
         """Return a broker of RocketMQ, not started, without the timer's large files."""
         light = {"timerWheelEnable": "false", "messageIndexEnable": "false"}
-        return self._java("mqbroker", *self.new_broker(name, broker_id, **light, **properties))
+        return self._java("mqbroker", *self.new_broker(name, broker_id, **{**light, **properties}))
 
     def _java(self, command: str, directory: Path, port: int, properties: dict[str, object]) -> JavaDaemon:
         daemon = JavaDaemon(command, directory, port, properties)

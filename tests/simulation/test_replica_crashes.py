@@ -8,7 +8,7 @@ import pytest
 
 from broker_py.message.record import check_record
 from broker_py.store.store import Store
-from tests.simulation.workload import CONFIG, QUEUES, STORE_HOST, TOPICS, message
+from tests.simulation.workload import CONFIG, QUEUES, STORE_HOST, TOPICS, message, misindexed
 from tests.support.clock import ManualClock
 from tests.support.memory_files import EVERYTHING_KEPT, NOTHING_KEPT, CrashPolicy, MemoryFiles
 
@@ -66,6 +66,7 @@ class Replica:
         masters = b"".join(self.master.log.read(start, 4096) for start in range(0, end, 4096))
         if mine != masters[:end].ljust(end, b"\0"):
             self.found.append(f"before {operation!r}: other bytes than its master's")
+        self.found += [f"before {operation!r}: {text}" for text in misindexed(image)]
         for topic in TOPICS:
             for queue_id in range(QUEUES):
                 if image.max_offset(topic, queue_id) > self.master.max_offset(topic, queue_id):

@@ -74,8 +74,10 @@ class Daemon:
     """One daemon: its properties, its files below `directory`, and its process when it runs.
 
     `properties` may be changed between two starts; unless they are, a start takes the file as the last run left it.
-    `environment` is added to the process's.
+    `environment` is added to the process's. A start may take `patience_seconds`.
     """
+
+    patience_seconds = PATIENCE_SECONDS
 
     def __init__(self, command: str, directory: Path, port: int, properties: Mapping[str, object]) -> None:
         self.command = command
@@ -131,7 +133,7 @@ class Daemon:
             assert process.poll() is None, f"{self.command} ended with {process.returncode}:\n{self.output()}"
             return self.serves(process)
 
-        await until(ready, f"{self.command} in {self.directory} is ready")
+        await until(ready, f"{self.command} in {self.directory} is ready", self.patience_seconds)
 
     async def refusal(self) -> str:
         """Start the process, which is to end by itself with status 1; return what it says."""

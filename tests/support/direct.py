@@ -6,6 +6,7 @@ from types import TracebackType
 
 from broker_py.client.messages import ReceivedMessage, decode_messages
 from broker_py.client.replies import header_of
+from broker_py.message.properties import encode_properties
 from broker_py.remoting.client import RemotingClient
 from broker_py.remoting.connection import expect_success
 from broker_py.runtime.clock import SystemClock
@@ -14,7 +15,7 @@ from broker_py.wire.command import Command
 from broker_py.wire.header import encode_header
 from broker_py.wire.headers.admin import CreateTopicRequest
 from broker_py.wire.headers.offsets import QueryOffsetRequest, UpdateOffsetRequest
-from broker_py.wire.headers.pull import PULL_SUBSCRIPTION, PULL_SUSPEND, PullReply, PullRequest
+from broker_py.wire.headers.pull import PULL_SUBSCRIPTION, PULL_SUSPEND, PullReply, PullRequest, QueryMessageRequest
 from broker_py.wire.headers.send import SendRequest
 
 REQUEST_SECONDS = 15.0
@@ -86,9 +87,12 @@ class Direct:
         )
         await self.tell(address, RequestCode.UPDATE_AND_CREATE_TOPIC, encode_header(header))
 
-    async def send(self, address: str, topic: str, body: bytes, queue_id: int = 0) -> Sent:
+    async def send(
+        self, address: str, topic: str, body: bytes, queue_id: int = 0, properties: dict[str, str] | None = None
+    ) -> Sent:
         """Send a message to a queue; the topic is made if need be, with 4 queues."""
-        header = SendRequest("producers", topic, queue_id, born_timestamp=SystemClock().now_ms())
+        text = encode_properties(properties or {}).decode()
+        header = SendRequest("producers", topic, queue_id, born_timestamp=SystemClock().now_ms(), properties=text)
         reply = await self.ask(address, RequestCode.SEND_MESSAGE_V2, header.to_ext(), body)
         return Sent(reply.code, int(reply.ext.get("queueId", -1)), int(reply.ext.get("queueOffset", -1)))
 
@@ -120,6 +124,14 @@ class Direct:
         # Requests of one connection are handled in their order: this one is answered behind the pull.
         await loop.create_task(self.ask(address, RequestCode.GET_BROKER_HA_STATUS))
         return task
+
+    async def query(self, address: str, topic: str, key: str, *, unique: bool = False) -> list[ReceivedMessage]:
+        """Return the messages of a topic that are found by a key, at most 32, or by their unique id."""
+        header = QueryMessageRequest(
+            topic=topic, key=key, max_num=32, begin_timestamp=0, end_timestamp=1 << 50, unique=unique
+        )
+        reply = await self.ask(address, RequestCode.QUERY_MESSAGE, encode_header(header))
+        return decode_messages(reply.body, "") if reply.code == ResponseCode.SUCCESS else []
 
     async def commit(self, address: str, topic: str, group: str, queue_offset: int, queue_id: int = 0) -> None:
         """Set where a group stands in a queue."""

@@ -10,7 +10,13 @@ from tests.support.clock import ManualClock
 
 STORE_HOST = pack_host("192.168.56.11", 10911)
 BORN_HOST = pack_host("192.168.56.1", 50000)
-SMALL = StoreConfig(store_path_root_dir="/store", mapped_file_size_commit_log=4096, mapped_file_size_consume_queue=200)
+SMALL = StoreConfig(
+    store_path_root_dir="/store",
+    mapped_file_size_commit_log=4096,
+    mapped_file_size_consume_queue=200,
+    max_hash_slot_num=10,
+    max_index_num=20,
+)
 
 
 def a_message(

@@ -5,7 +5,15 @@ import codecs
 from datetime import datetime
 from typing import Final
 
-from broker_py.admin.messages import Selection, message_at, read_messages, send_message
+from broker_py.admin.messages import (
+    Selection,
+    message_at,
+    message_by_offset_id,
+    messages_by_key,
+    messages_by_unique_id,
+    read_messages,
+    send_message,
+)
 from broker_py.cli.commands.render import body_text, fields_json, message_json, table, time_text
 from broker_py.cli.commands.subcommand import Answer, OutputOr, SubCommand, checked, natural, positive, truth
 from broker_py.cli.options import Parser
@@ -45,6 +53,10 @@ def _query_options(parser: Parser) -> None:
     parser.add_argument("-b", "--brokerName", dest="broker_name", required=True, metavar="NAME", help="the broker")
     parser.add_argument("-i", "--queueId", dest="queue_id", required=True, metavar="N", type=checked(natural))
     parser.add_argument("-o", "--offset", action=OutputOr, metavar="N", help="queue offset")
+    _charset_option(parser)
+
+
+def _charset_option(parser: Parser) -> None:
     parser.add_argument(
         "-f",
         "--bodyFormat",
@@ -84,6 +96,45 @@ def _message_lines(message: ReceivedMessage, charset: str) -> list[str]:
         ("Message Body:", body_text(message.body, charset)),
     ]
     return [f"{name:<20} {value}" for name, value in pairs]
+
+
+def _by_key_options(parser: Parser) -> None:
+    _topic_option(parser)
+    parser.add_argument("-k", "--msgKey", dest="key", required=True, metavar="KEY", help="one of the message's keys")
+
+
+async def _by_key(client: Client, options: argparse.Namespace) -> Answer:
+    messages = await messages_by_key(client, options.topic, options.key)
+    rows = [(message.message_id, message.queue_id, message.queue_offset) for message in messages]
+    return Answer(
+        data=[message_json(message) for message in messages], lines=table(("Message ID", "QID", "Offset"), rows)
+    )
+
+
+def _by_unique_id_options(parser: Parser) -> None:
+    _topic_option(parser)
+    parser.add_argument("-i", "--msgId", dest="message_id", required=True, metavar="ID", help="id of the message")
+    parser.add_argument("-a", "--showAll", dest="all", action="store_true", help="all with this id, not the newest")
+    _charset_option(parser)
+
+
+async def _by_unique_id(client: Client, options: argparse.Namespace) -> Answer:
+    messages = await messages_by_unique_id(client, options.topic, options.message_id)
+    shown = messages if options.all else messages[-1:]
+    lines = [line for message in shown for line in _message_lines(message, options.charset)]
+    return Answer(data=[message_json(message) for message in shown], lines=lines)
+
+
+def _by_offset_id_options(parser: Parser) -> None:
+    parser.add_argument(
+        "-i", "--msgId", dest="message_id", required=True, metavar="ID", help="offset id of the message"
+    )
+    _charset_option(parser)
+
+
+async def _by_offset_id(client: Client, options: argparse.Namespace) -> Answer:
+    message = await message_by_offset_id(client, options.message_id)
+    return Answer(data=message_json(message), lines=_message_lines(message, options.charset))
 
 
 def _send_options(parser: Parser) -> None:
@@ -171,6 +222,9 @@ def _consumed_line(message: ReceivedMessage) -> str:
 
 COMMANDS: Final = {
     "queryMsgByOffset": SubCommand(_query_options, _query, takes_o=True),
+    "queryMsgByKey": SubCommand(_by_key_options, _by_key),
+    "queryMsgByUniqueKey": SubCommand(_by_unique_id_options, _by_unique_id),
+    "queryMsgById": SubCommand(_by_offset_id_options, _by_offset_id),
     "sendMessage": SubCommand(_send_options, _send),
     "consumeMessage": SubCommand(_consume_options, _consume, takes_o=True),
 }

@@ -48,7 +48,11 @@ IP = "192.168.56.11"
 PORT = 10_911
 STORE_HOST = pack_host(IP, PORT)
 STORE = StoreConfig(
-    store_path_root_dir="/store", mapped_file_size_commit_log=1 << 16, mapped_file_size_consume_queue=200
+    store_path_root_dir="/store",
+    mapped_file_size_commit_log=1 << 16,
+    mapped_file_size_consume_queue=200,
+    max_hash_slot_num=100,
+    max_index_num=200,
 )
 CONFIG = BrokerConfig(broker_name="broker-a", broker_ip1=IP)
 
@@ -142,7 +146,7 @@ class Site:
         GroupHandler(config, self.topics, self.groups, self.offsets).register(router)
         ProgressHandler(config, self.store, self.topics, self.groups, self.offsets, self.consumers).register(router)
         RelayHandler(config, self.store, self.topics, self.offsets, self.consumers).register(router)
-        QueryHandler(self.store, self.topics).register(router)
+        QueryHandler(self.store).register(router)
         BrokerHandler(
             config,
             self.store,

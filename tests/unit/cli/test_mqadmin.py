@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from broker_py.cli.mqadmin import COMMANDS, main
+from broker_py.message.ids import offset_message_id, pack_host
 from broker_py.model.group import GroupConfig
 from broker_py.model.subscription import ConsumerData
 from broker_py.model.topic import TopicConfig
@@ -361,6 +362,53 @@ def test_a_body_that_is_no_text_is_given_in_hexadecimal(cluster: FakeCluster, ca
     argv = ("-t", topic, "-b", "broker-a", "-i", 0, "-o", 0, "--output", "json", "-n", cluster.namesrv)
     message = data(capsys, "queryMsgByOffset", *argv)
     assert (message["bodyHex"], "body" in message) == ("ff00", False)
+
+
+def test_a_message_is_found_by_its_key_and_by_both_its_ids(cluster: FakeCluster, capsys: Capture, topic: str) -> None:
+    where = ("-t", topic, "-n", cluster.namesrv)
+    for name in ("broker-a", "broker-b"):
+        lines(capsys, "sendMessage", *where, "-p", f"on {name}", "-k", "key other", "-b", name, "-i", 1)
+    header, *rows = lines(capsys, "queryMsgByKey", *where, "-k", "key")
+    assert header.split("  ")[0] == "#Message ID"
+    assert len(rows) == 2
+    messages = data(capsys, "queryMsgByKey", *where, "-k", "other", "-o", "json")
+    assert sorted(message["body"] for message in messages) == ["on broker-a", "on broker-b"]
+    unique = messages[0]["messageId"]
+    assert f"{'MessageID:':<20} {unique}" in lines(capsys, "queryMsgByUniqueKey", *where, "-i", unique)
+    (message,) = data(capsys, "queryMsgByUniqueKey", *where, "-i", unique, "-a", "-o", "json")
+    assert message == messages[0]
+    ip, _, port = cluster.b.address.partition(":")
+    stored_there = next(each for each in messages if each["brokerName"] == "broker-b")
+    offset_id = offset_message_id(pack_host(ip, int(port)), stored_there["logOffset"])
+    found = lines(capsys, "queryMsgById", "-i", offset_id, "-n", cluster.namesrv)
+    assert f"{'Message Body:':<20} on broker-b" in found
+
+
+def test_the_newest_message_with_a_unique_id_is_shown_or_all(cluster: FakeCluster, capsys: Capture, topic: str) -> None:
+    cluster.store_a.fill(topic, 0, [b"again", b"again"])
+    argv = ("queryMsgByUniqueKey", "-t", topic, "-i", b"again".hex().upper(), "-n", cluster.namesrv, "-o", "json")
+    offsets = [message["queueOffset"] for message in data(capsys, *argv, "-a")]
+    assert len(offsets) == 2
+    assert [message["queueOffset"] for message in data(capsys, *argv)] == [max(offsets)]
+
+
+@pytest.mark.parametrize(
+    ("argv", "text"),
+    [
+        (["queryMsgByKey", "-k", "none"], "no message of {topic} has the key none"),
+        (["queryMsgByUniqueKey", "-i", "none"], "no message of {topic} has the id none"),
+        (["queryMsgById", "-i", "none"], "'none' is not an offset message id"),
+        (["queryMsgById", "-i", "{id}"], "can not find message by the offset, 77"),
+    ],
+)
+def test_a_message_that_is_not_there_is_status_1(
+    cluster: FakeCluster, capsys: Capture, topic: str, argv: list[str], text: str
+) -> None:
+    ip, _, port = cluster.a.address.partition(":")
+    offset_id = offset_message_id(pack_host(ip, int(port)), 77)
+    where = () if argv[0] == "queryMsgById" else ("-t", topic)
+    assert status(*[each.format(id=offset_id) for each in argv], *where, "-n", cluster.namesrv) == 1
+    assert text.format(topic=topic) in capsys.readouterr().err
 
 
 def test_query_without_offset_is_a_usage_error(cluster: FakeCluster, capsys: Capture) -> None:

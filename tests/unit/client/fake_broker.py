@@ -6,6 +6,8 @@ from struct import unpack_from
 from typing import Any
 
 from broker_py.errors import RequestRefused
+from broker_py.message.properties import decode_properties
+from broker_py.message.record import decode_record
 from broker_py.model.group import GroupConfig
 from broker_py.model.message_queue import MessageQueue
 from broker_py.model.subscription import Heartbeat
@@ -22,7 +24,13 @@ from broker_py.wire.header import decode_header, encode_header
 from broker_py.wire.headers.admin import ConsumeStatsRequest, CreateTopicRequest, DeleteGroupRequest, TopicRequest
 from broker_py.wire.headers.clients import ClientRequest, ConsumerGroupRequest, UnregisterClientRequest
 from broker_py.wire.headers.offsets import QueryOffsetRequest, QueueRequest, SearchOffsetRequest, UpdateOffsetRequest
-from broker_py.wire.headers.pull import PULL_COMMIT_OFFSET, PULL_SUSPEND, PullRequest
+from broker_py.wire.headers.pull import (
+    PULL_COMMIT_OFFSET,
+    PULL_SUSPEND,
+    PullRequest,
+    QueryMessageRequest,
+    ViewMessageRequest,
+)
 from broker_py.wire.headers.send import decode_send
 from tests.unit.client.fake_store import FIRST_STORED_MS, FakeStore
 
@@ -156,6 +164,25 @@ class FakeBroker(FakeServer):
         self.on(RequestCode.SEARCH_OFFSET_BY_TIMESTAMP, SearchOffsetRequest, self._search)
         self.on(RequestCode.QUERY_CONSUMER_OFFSET, QueryOffsetRequest, self._query_offset)
         self.on(RequestCode.UPDATE_CONSUMER_OFFSET, UpdateOffsetRequest, self._update_offset)
+        self.on(RequestCode.QUERY_MESSAGE, QueryMessageRequest, self._by_key)
+        self.on(RequestCode.VIEW_MESSAGE_BY_ID, ViewMessageRequest, self._view)
+
+    def _by_key(self, header: QueryMessageRequest, *_: Any) -> Reply:
+        name = "UNIQ_KEY" if header.unique else "KEYS"
+        found = [
+            record
+            for (topic, _), records in self.store.queues.items()
+            for record in records
+            if topic == header.topic
+            and header.key in decode_properties(decode_record(record).properties).get(name, "").split(" ")
+        ]
+        return Reply(body=found) if found else Reply(ResponseCode.QUERY_NOT_FOUND, "can not find message")
+
+    def _view(self, header: ViewMessageRequest, *_: Any) -> Reply:
+        for record in (record for records in self.store.queues.values() for record in records):
+            if decode_record(record).log_offset == header.offset:
+                return Reply(body=record)
+        return Reply(ResponseCode.SYSTEM_ERROR, f"can not find message by the offset, {header.offset}")
 
     def _send(self, _header: None, command: Command, _peer: Peer) -> Reply:
         request = decode_send(command)

@@ -2,7 +2,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from broker_py.message.properties import decode_properties, drop_property, encode_properties, join_properties
+from broker_py.message.properties import (
+    decode_properties,
+    drop_property,
+    encode_properties,
+    join_properties,
+    property_value,
+)
 
 TEXT = st.text(st.characters(exclude_characters="\x01\x02", codec="utf-8"), min_size=1)
 
@@ -54,3 +60,10 @@ def test_joining_puts_one_separator_between() -> None:
     assert join_properties(b"A\x01b\x02", b"C\x01d") == b"A\x01b\x02C\x01d"
     assert join_properties(b"", b"C\x01d") == b"C\x01d"
     assert join_properties(b"A\x01b", b"") == b"A\x01b"
+
+
+@given(st.lists(st.sampled_from([b"A\x01x", b"A\x01", b"A\x01x\x01y", b"BA\x01b", b"A", b"", b"B\x01A\x01z"])))
+def test_one_value_is_what_decoding_all_would_give(items: list[bytes]) -> None:
+    data = b"\x02".join(items)
+    expected = decode_properties(data).get("A")
+    assert property_value(data, b"A") == (None if expected is None else expected.encode())

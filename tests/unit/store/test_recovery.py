@@ -209,8 +209,8 @@ def test_what_recovery_found_is_forced_before_it_counts_as_flushed() -> None:
 def test_foreign_files_of_the_store_directory_stay_untouched() -> None:
     files = crashed(3)
     files.make_dirs("/store/index")
-    overwrite_new = files.open("/store/index/20231114221320000", create=True)
-    overwrite_new.pwrite(b"index", 0)
-    before = files.dump()["/store/index/20231114221320000"]
+    for path in ("/store/timerwheel", "/store/index/20231114221320000.bak"):
+        files.open(path, create=True).pwrite(b"foreign", 0)
     a_store(files).close()
-    assert files.dump()["/store/index/20231114221320000"] == before
+    dump = files.dump()
+    assert dump["/store/timerwheel"] == dump["/store/index/20231114221320000.bak"] == b"foreign"
