@@ -15,10 +15,12 @@ from broker_py.broker.ack_policy import AckPolicy
 from broker_py.broker.clients import ConsumerGroup, ConsumerTable, ProducerTable
 from broker_py.broker.config import BrokerConfig, check_together, ha_port, replicas_to_wait_for
 from broker_py.broker.consumer_offsets import ConsumerOffsetTable
+from broker_py.broker.foreign_store import check_store
 from broker_py.broker.groups import GroupTable
 from broker_py.broker.handlers.broker import BrokerHandler
 from broker_py.broker.handlers.clients import ClientHandler
 from broker_py.broker.handlers.groups import GroupHandler
+from broker_py.broker.handlers.kept import KeptHandler
 from broker_py.broker.handlers.offsets import OffsetHandler
 from broker_py.broker.handlers.progress import ProgressHandler
 from broker_py.broker.handlers.pull import PullHandler
@@ -26,6 +28,7 @@ from broker_py.broker.handlers.query import QueryHandler
 from broker_py.broker.handlers.relays import RelayHandler
 from broker_py.broker.handlers.send import SendHandler
 from broker_py.broker.handlers.topics import TopicHandler
+from broker_py.broker.kept_files import KeptFiles
 from broker_py.broker.long_polling import ParkedPulls
 from broker_py.broker.metadata import MetadataFile
 from broker_py.broker.metadata_sync import MetadataSync
@@ -128,6 +131,7 @@ class Broker:
             clock,
             config.consumer_offset_update_version_step,
         )
+        self.kept = KeptFiles(host.files, directory)
         self.consumers = ConsumerTable(self._notify_members)
         self.producers = ProducerTable()
         self.locks = QueueLocks()
@@ -147,7 +151,9 @@ class Broker:
             log_bytes, settings.replication, self._ack_table, self._slave_acknowledged, clock
         )
         self._sink = ReplicationSink(log_bytes, settings.replication, self._copied, clock) if config.is_slave else None
-        self._sync = MetadataSync(self._client, self.topics, self.groups, self.offsets) if config.is_slave else None
+        self._sync = (
+            MetadataSync(self._client, self.topics, self.groups, self.offsets, self.kept) if config.is_slave else None
+        )
         self._master_alive = False
         self._registration = Registration(config, self._ha_port, self._client, self._registered_topics, self._heard_of)
 
@@ -205,6 +211,7 @@ class Broker:
         QueryHandler(self.store, self.topics).register(router)
         RelayHandler(config, self.store, self.topics, self.offsets, self.consumers).register(router)
         self._broker_handler.register(router)
+        KeptHandler(self.kept).register(router)
 
     # Starting and stopping
 
@@ -222,6 +229,7 @@ class Broker:
         self._server.bind(config.listen_port - FAST_PORT_BELOW)
         began = self._host.clock.monotonic()
         self._owner.check()
+        check_store(self._host.files, self._settings.store.store_path_root_dir)
         self.store.load()
         self._owner.claim()
         self.topics.load()

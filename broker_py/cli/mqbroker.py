@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from broker_py.broker.config import BrokerConfig, check_together, ha_port
+from broker_py.broker.foreign_store import store_faults
 from broker_py.broker.server import FAST_PORT_BELOW, Broker, BrokerSettings, Host
 from broker_py.broker.store_owner import StoreOwner
 from broker_py.cli.daemon import daemon_parser, only_shows, serve
@@ -53,6 +54,7 @@ def _broker(options: argparse.Namespace) -> int:
     others = StoreOwner(files, settings.store.store_path_root_dir, settings.broker).fault()
     if others is not None:
         faults.append(others)
+    faults += store_faults(files, settings.store.store_path_root_dir)
     if faults:
         raise ConfigError("\n".join(faults))
     if shown:

@@ -12,6 +12,7 @@ from dataclasses import replace
 from typing import Final
 
 from broker_py.errors import LogFull, StoreError
+from broker_py.message.delay import DelayLevels
 from broker_py.message.record import Message, MessageIllegal, body_crc, encode_record, record_size
 from broker_py.seams import Clock, FileLock, FileSystem
 from broker_py.store.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
@@ -85,7 +86,7 @@ class Store:
         self._queues = ConsumeQueueTable(
             files, self._handles, config.consume_queue_directory, config.consume_queue_file_bytes
         )
-        self._dispatcher = Dispatcher(self.log, self._queues)
+        self._dispatcher = Dispatcher(self.log, self._queues, DelayLevels(config.message_delay_level))
         self._retention = Retention(config, files, self.log)
         self._reader = Reader(config, self.log, memory_bytes)
         self._lock: FileLock | None = None
