@@ -7,6 +7,7 @@ client ──► RemotingServer ──► handlers ──► Store ──► Ack
 
 import asyncio
 import logging
+import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, Final
@@ -30,6 +31,7 @@ from broker_py.broker.handlers.send import SendHandler
 from broker_py.broker.handlers.topics import TopicHandler
 from broker_py.broker.kept_files import KeptFiles
 from broker_py.broker.long_polling import ParkedPulls
+from broker_py.broker.master_view import MasterView
 from broker_py.broker.metadata import MetadataFile
 from broker_py.broker.metadata_sync import MetadataSync
 from broker_py.broker.periodic import Periodic
@@ -39,7 +41,7 @@ from broker_py.broker.replica_log import StoreLog
 from broker_py.broker.statistics import Statistics
 from broker_py.broker.store_owner import StoreOwner
 from broker_py.broker.topics import TopicTable
-from broker_py.errors import StoreError
+from broker_py.errors import ConfigError, StoreError
 from broker_py.message.ids import UniqueIds, pack_host
 from broker_py.model.data_version import DataVersion
 from broker_py.model.topic import PERM_WRITE, TopicConfig
@@ -51,9 +53,10 @@ from broker_py.remoting.router import Router
 from broker_py.remoting.server import RemotingServer
 from broker_py.replication.acks import AckTable
 from broker_py.replication.config import ReplicationConfig
+from broker_py.replication.secret import Secret, secret_of
 from broker_py.replication.sink import ReplicationSink
 from broker_py.replication.source import ReplicationSource
-from broker_py.seams import Clock, FileSystem
+from broker_py.seams import Clock, FileSystem, read_file
 from broker_py.store.config import FlushDiskType, StoreConfig
 from broker_py.store.flusher import Flusher
 from broker_py.store.recovery import Progress, tell_nobody
@@ -85,7 +88,7 @@ class BrokerSettings:
 class Host:
     """The real world, as the command chose it: `memory_bytes` is the machine's, `pid` this process's.
 
-    `recovering` hears how far the store's recovery is.
+    `recovering` hears how far the store's recovery is; `random(n)` returns n bytes that nobody can guess.
     """
 
     files: FileSystem
@@ -93,6 +96,18 @@ class Host:
     memory_bytes: int
     pid: int
     recovering: Progress = tell_nobody
+    random: Callable[[int], bytes] = secrets.token_bytes
+
+
+def read_secret(files: FileSystem, config: ReplicationConfig) -> bytes | None:
+    """Return the secret of the replication port, None without haSecretFile; ConfigError when there is none in it."""
+    path = config.ha_secret_file
+    if not path:
+        return None
+    try:
+        return secret_of(read_file(files, path), path)
+    except OSError as error:
+        raise ConfigError(f"haSecretFile: {path} can't be read: {error.strerror}") from error
 
 
 class Broker:
@@ -147,10 +162,18 @@ class Broker:
         self._ack_table = AckTable(replicas_to_wait_for(config, settings.replication))
         log_bytes = StoreLog(self.store)
         self._ha_port = ha_port(config, settings.replication)
+        value = read_secret(host.files, settings.replication)
+        secret = None if value is None else Secret(value, host.random)
         self._source = ReplicationSource(
-            log_bytes, settings.replication, self._ack_table, self._slave_acknowledged, clock
+            log_bytes, settings.replication, self._ack_table, self._slave_acknowledged, clock, secret=secret
         )
-        self._sink = ReplicationSink(log_bytes, settings.replication, self._copied, clock) if config.is_slave else None
+        self._master_view = MasterView(self._client)
+        describe = self._master_view.describe
+        self._sink = (
+            ReplicationSink(log_bytes, settings.replication, self._copied, clock, describe=describe, secret=secret)
+            if config.is_slave
+            else None
+        )
         self._sync = (
             MetadataSync(self._client, self.topics, self.groups, self.offsets, self.kept) if config.is_slave else None
         )
@@ -404,11 +427,24 @@ class Broker:
                 log.info("master of %s: %s", self._settings.broker.broker_name, master.address or "none is registered")
             self._master_alive = alive
             self._sync.set_master(master.address)
+            self._master_view.set_master(master.address)
             if master.ha_address is not None and not self._settings.replication.ha_master_address:
                 self._sink.set_master(master.ha_address)
 
+    def _replication_fault(self) -> str:
+        """What keeps this slave from copying, and which slaves this broker has sent away; empty when nothing does."""
+        faults = [f"slave {refusal.peer} was refused: {refusal.reason}" for refusal in self._source.refusals()]
+        if self._sink is not None and self._sink.status.fault is not None:
+            faults.append(f"master {self._sink.status.master}: {self._sink.status.fault}")
+        if self._sync is not None and self._sync.fault is not None:
+            faults.append(f"topics, groups and offsets were not copied: {self._sync.fault}")
+        return "; ".join(faults)
+
     def _replication_status(self) -> dict[str, Any]:
-        """The body of request 907 (remoting protocol/body/HARuntimeInfo)."""
+        """The body of request 907 (remoting protocol/body/HARuntimeInfo); `fault` is ours."""
+        return {**self._replication_runtime(), "fault": self._replication_fault()}
+
+    def _replication_runtime(self) -> dict[str, Any]:
         if self._sink is not None:
             status = self._sink.status
             return {
