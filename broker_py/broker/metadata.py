@@ -59,7 +59,18 @@ class MetadataFile:
 
     def save(self, content: dict[str, Any]) -> None:
         """Make `content` durable; OSError leaves the former content in place."""
+        self.save_text(dumps(content))
+
+    def text(self) -> bytes | None:
+        """Return the file as it is, None when there is none. OSError."""
+        try:
+            return read_file(self._files, self.path)
+        except FileNotFoundError:
+            return None
+
+    def save_text(self, text: bytes) -> None:
+        """Make a text durable as it is; OSError leaves the former content in place."""
         self._files.make_dirs(self._directory)
         if self._files.exists(self.path):
             replace_file(self._files, self.path + BACKUP, read_file(self._files, self.path))
-        replace_file(self._files, self.path, dumps(content))
+        replace_file(self._files, self.path, text)

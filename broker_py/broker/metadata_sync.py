@@ -1,22 +1,26 @@
-"""A slave's copies of its master's topics, groups and consumer offsets (broker slave/SlaveSynchronize).
+"""A slave's copies of its master's topics, groups, consumer and delay offsets (broker slave/SlaveSynchronize).
 
 Asked for every few seconds (Java: every minute), so that consumers that come over when the master is gone see at
-most that much again. The master is asked on its ordinary port.
+most that much again. The master is asked on its ordinary port. What a Java master says of its timed messages is not
+copied: it belongs to files that only a Java slave builds.
 """
 
 import asyncio
 import logging
+from collections.abc import Callable
 from typing import Final
 
 from broker_py.broker.consumer_offsets import ConsumerOffsetTable
+from broker_py.broker.foreign_store import topic_faults
 from broker_py.broker.groups import GroupTable
+from broker_py.broker.kept_files import KeptFiles
 from broker_py.broker.topics import TopicTable, topics_of
-from broker_py.errors import BrokerPyError
+from broker_py.errors import BrokerPyError, RequestFailed, StoreError
 from broker_py.model.data_version import DataVersion
 from broker_py.model.fields import dict_of
 from broker_py.remoting.client import RemotingClient
 from broker_py.remoting.connection import expect_success
-from broker_py.wire.codes import RequestCode
+from broker_py.wire.codes import RequestCode, ResponseCode
 from broker_py.wire.command import Command
 from broker_py.wire.fastjson import loads_object
 
@@ -30,15 +34,26 @@ class MetadataSync:
     """Copies the tables of one master; `set_master` says which, None for the time there is none."""
 
     def __init__(
-        self, client: RemotingClient, topics: TopicTable, groups: GroupTable, offsets: ConsumerOffsetTable
+        self,
+        client: RemotingClient,
+        topics: TopicTable,
+        groups: GroupTable,
+        offsets: ConsumerOffsetTable,
+        kept: KeptFiles,
     ) -> None:
         self._client = client
         self._topics = topics
         self._groups = groups
         self._offsets = offsets
+        self._kept = kept
         self._master: str | None = None
         self._fault: str | None = None
         self._changed = asyncio.Event()
+
+    @property
+    def fault(self) -> str | None:
+        """Why the last copying failed, None when it didn't."""
+        return self._fault
 
     def set_master(self, address: str | None) -> None:
         """Copy from the master at `address` from now on."""
@@ -62,6 +77,8 @@ class MetadataSync:
             await self._copy_topics(master)
             await self._copy_groups(master)
             await self._copy_offsets(master)
+            await self._copy_file(master, RequestCode.GET_ALL_DELAY_OFFSET, self._kept.take_delay_offsets)
+            await self._copy_file(master, RequestCode.GET_ALL_MESSAGE_REQUEST_MODE, self._kept.take_request_modes)
         except (BrokerPyError, OSError) as error:
             if self._fault is None:
                 log.warning("topics, groups and offsets were not copied from master %s: %s", master, error)
@@ -79,7 +96,11 @@ class MetadataSync:
         content = loads_object(await self._ask(master, RequestCode.GET_ALL_TOPIC_CONFIG))
         version = DataVersion.from_json(dict_of(content, "dataVersion"))
         if version != self._topics.version:
-            self._topics.replace_all(topics_of(content), version)
+            topics = topics_of(content)
+            faults = topic_faults(topics.values())
+            if faults:
+                raise StoreError("; ".join(faults))
+            self._topics.replace_all(topics, version)
 
     async def _copy_groups(self, master: str) -> None:
         content = loads_object(await self._ask(master, RequestCode.GET_ALL_SUBSCRIPTIONGROUP_CONFIG))
@@ -90,3 +111,12 @@ class MetadataSync:
         content = loads_object(await self._ask(master, RequestCode.GET_ALL_CONSUMER_OFFSET))
         self._offsets.merge(content)
         self._offsets.save()
+
+    async def _copy_file(self, master: str, code: int, take: Callable[[bytes], None]) -> None:
+        try:
+            text = await self._ask(master, code)
+        except RequestFailed as error:
+            if error.code != ResponseCode.REQUEST_CODE_NOT_SUPPORTED:  # an older master has no such file
+                raise
+        else:
+            take(text)

@@ -7,6 +7,7 @@ client ──► RemotingServer ──► handlers ──► Store ──► Ack
 
 import asyncio
 import logging
+import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, Final
@@ -15,10 +16,12 @@ from broker_py.broker.ack_policy import AckPolicy
 from broker_py.broker.clients import ConsumerGroup, ConsumerTable, ProducerTable
 from broker_py.broker.config import BrokerConfig, check_together, ha_port, replicas_to_wait_for
 from broker_py.broker.consumer_offsets import ConsumerOffsetTable
+from broker_py.broker.foreign_store import check_store
 from broker_py.broker.groups import GroupTable
 from broker_py.broker.handlers.broker import BrokerHandler
 from broker_py.broker.handlers.clients import ClientHandler
 from broker_py.broker.handlers.groups import GroupHandler
+from broker_py.broker.handlers.kept import KeptHandler
 from broker_py.broker.handlers.offsets import OffsetHandler
 from broker_py.broker.handlers.progress import ProgressHandler
 from broker_py.broker.handlers.pull import PullHandler
@@ -26,7 +29,9 @@ from broker_py.broker.handlers.query import QueryHandler
 from broker_py.broker.handlers.relays import RelayHandler
 from broker_py.broker.handlers.send import SendHandler
 from broker_py.broker.handlers.topics import TopicHandler
+from broker_py.broker.kept_files import KeptFiles
 from broker_py.broker.long_polling import ParkedPulls
+from broker_py.broker.master_view import MasterView
 from broker_py.broker.metadata import MetadataFile
 from broker_py.broker.metadata_sync import MetadataSync
 from broker_py.broker.periodic import Periodic
@@ -36,7 +41,7 @@ from broker_py.broker.replica_log import StoreLog
 from broker_py.broker.statistics import Statistics
 from broker_py.broker.store_owner import StoreOwner
 from broker_py.broker.topics import TopicTable
-from broker_py.errors import StoreError
+from broker_py.errors import ConfigError, StoreError
 from broker_py.message.ids import UniqueIds, pack_host
 from broker_py.model.data_version import DataVersion
 from broker_py.model.topic import PERM_WRITE, TopicConfig
@@ -48,9 +53,10 @@ from broker_py.remoting.router import Router
 from broker_py.remoting.server import RemotingServer
 from broker_py.replication.acks import AckTable
 from broker_py.replication.config import ReplicationConfig
+from broker_py.replication.secret import Secret, secret_of
 from broker_py.replication.sink import ReplicationSink
 from broker_py.replication.source import ReplicationSource
-from broker_py.seams import Clock, FileSystem
+from broker_py.seams import Clock, FileSystem, read_file
 from broker_py.store.config import FlushDiskType, StoreConfig
 from broker_py.store.flusher import Flusher
 from broker_py.store.recovery import Progress, tell_nobody
@@ -84,7 +90,7 @@ class BrokerSettings:
 class Host:
     """The real world, as the command chose it: `memory_bytes` is the machine's, `pid` this process's.
 
-    `recovering` hears how far the store's recovery is.
+    `recovering` hears how far the store's recovery is; `random(n)` returns n bytes that nobody can guess.
     """
 
     files: FileSystem
@@ -92,6 +98,18 @@ class Host:
     memory_bytes: int
     pid: int
     recovering: Progress = tell_nobody
+    random: Callable[[int], bytes] = secrets.token_bytes
+
+
+def read_secret(files: FileSystem, config: ReplicationConfig) -> bytes | None:
+    """Return the secret of the replication port, None without haSecretFile; ConfigError when there is none in it."""
+    path = config.ha_secret_file
+    if not path:
+        return None
+    try:
+        return secret_of(read_file(files, path), path)
+    except OSError as error:
+        raise ConfigError(f"haSecretFile: {path} can't be read: {error.strerror}") from error
 
 
 class Broker:
@@ -130,6 +148,7 @@ class Broker:
             clock,
             config.consumer_offset_update_version_step,
         )
+        self.kept = KeptFiles(host.files, directory)
         self.consumers = ConsumerTable(self._notify_members)
         self.producers = ProducerTable()
         self.locks = QueueLocks()
@@ -145,11 +164,21 @@ class Broker:
         self._ack_table = AckTable(replicas_to_wait_for(config, settings.replication))
         log_bytes = StoreLog(self.store)
         self._ha_port = ha_port(config, settings.replication)
+        value = read_secret(host.files, settings.replication)
+        secret = None if value is None else Secret(value, host.random)
         self._source = ReplicationSource(
-            log_bytes, settings.replication, self._ack_table, self._slave_acknowledged, clock
+            log_bytes, settings.replication, self._ack_table, self._slave_acknowledged, clock, secret=secret
         )
-        self._sink = ReplicationSink(log_bytes, settings.replication, self._copied, clock) if config.is_slave else None
-        self._sync = MetadataSync(self._client, self.topics, self.groups, self.offsets) if config.is_slave else None
+        self._master_view = MasterView(self._client)
+        describe = self._master_view.describe
+        self._sink = (
+            ReplicationSink(log_bytes, settings.replication, self._copied, clock, describe=describe, secret=secret)
+            if config.is_slave
+            else None
+        )
+        self._sync = (
+            MetadataSync(self._client, self.topics, self.groups, self.offsets, self.kept) if config.is_slave else None
+        )
         self._master_alive = False
         self._registration = Registration(config, self._ha_port, self._client, self._registered_topics, self._heard_of)
 
@@ -208,6 +237,7 @@ class Broker:
         QueryHandler(self.store).register(router)
         RelayHandler(config, self.store, self.topics, self.offsets, self.consumers).register(router)
         self._broker_handler.register(router)
+        KeptHandler(self.kept).register(router)
 
     # Starting and stopping
 
@@ -225,6 +255,7 @@ class Broker:
         self._server.bind(config.listen_port - FAST_PORT_BELOW)
         began = self._host.clock.monotonic()
         self._owner.check()
+        check_store(self._host.files, self._settings.store.store_path_root_dir)
         self.store.load()
         self._owner.claim()
         self.topics.load()
@@ -405,11 +436,24 @@ class Broker:
                 log.info("master of %s: %s", self._settings.broker.broker_name, master.address or "none is registered")
             self._master_alive = alive
             self._sync.set_master(master.address)
+            self._master_view.set_master(master.address)
             if master.ha_address is not None and not self._settings.replication.ha_master_address:
                 self._sink.set_master(master.ha_address)
 
+    def _replication_fault(self) -> str:
+        """What keeps this slave from copying, and which slaves this broker has sent away; empty when nothing does."""
+        faults = [f"slave {refusal.peer} was refused: {refusal.reason}" for refusal in self._source.refusals()]
+        if self._sink is not None and self._sink.status.fault is not None:
+            faults.append(f"master {self._sink.status.master}: {self._sink.status.fault}")
+        if self._sync is not None and self._sync.fault is not None:
+            faults.append(f"topics, groups and offsets were not copied: {self._sync.fault}")
+        return "; ".join(faults)
+
     def _replication_status(self) -> dict[str, Any]:
-        """The body of request 907 (remoting protocol/body/HARuntimeInfo)."""
+        """The body of request 907 (remoting protocol/body/HARuntimeInfo); `fault` is ours."""
+        return {**self._replication_runtime(), "fault": self._replication_fault()}
+
+    def _replication_runtime(self) -> dict[str, Any]:
         if self._sink is not None:
             status = self._sink.status
             return {

@@ -1,11 +1,16 @@
 """Subscriptions by tag: `*`, or `A || B` (protocol/filter/FilterAPI, broker filter/ExpressionMessageFilter)."""
 
 from collections.abc import Callable
+from typing import Final
 
 from broker_py.errors import RequestRefused
 from broker_py.message.tags import tags_code
 from broker_py.model.subscription import ALL_TAGS, EXPRESSION_TAG, Subscription
 from broker_py.wire.codes import ResponseCode
+
+# A code from here down is the address of a unit of consumequeue_ext, left by a Java broker with enableConsumeQueueExt
+# (store ConsumeQueueExt.isExtAddr): no tag's hash.
+_HIGHEST_ADDRESS: Final = -(1 << 31) - 1
 
 
 def parse_subscription(topic: str, expression: str | None, expression_type: str | None) -> Subscription:
@@ -27,8 +32,10 @@ def parse_subscription(topic: str, expression: str | None, expression_type: str 
 def tag_filter(subscription: Subscription) -> Callable[[int], bool] | None:
     """Return the test of a queue unit's tags code, or None when all messages are wanted.
 
-    Codes are hashes, so that some messages pass that the client itself must drop.
+    Codes are hashes, so that some messages pass that the client itself must drop. Those whose code is not known here
+    pass for the same reason.
     """
     if subscription.sub_string in ("", ALL_TAGS) or subscription.class_filter_mode:
         return None
-    return subscription.codes.__contains__
+    codes = subscription.codes
+    return lambda code: code in codes or code <= _HIGHEST_ADDRESS

@@ -194,12 +194,15 @@ class TopicTable:
         self.version = version
 
     def to_json(self) -> dict[str, Any]:
-        """Return the body of request 21, with the parts of static topics that we don't have left empty."""
+        """Return the body of request 21.
+
+        We have no static topics. Null has a Java slave keep what it knows of them, where an empty map would delete it.
+        """
         return {
             **_to_file(self._topics, self.version),
             "mappingDataVersion": DataVersion().to_json(),
-            "topicQueueMappingDetailMap": {},
-            "topicQueueMappingInfoMap": {},
+            "topicQueueMappingDetailMap": None,
+            "topicQueueMappingInfoMap": None,
         }
 
 

@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from broker_py.broker.config import BrokerConfig, check_together, ha_port
-from broker_py.broker.server import FAST_PORT_BELOW, Broker, BrokerSettings, Host
+from broker_py.broker.foreign_store import store_faults
+from broker_py.broker.server import FAST_PORT_BELOW, Broker, BrokerSettings, Host, read_secret
 from broker_py.broker.store_owner import StoreOwner
 from broker_py.cli.daemon import daemon_parser, only_shows, serve
 from broker_py.cli.options import Exit, print_error, run
@@ -48,11 +49,13 @@ def _broker(options: argparse.Namespace) -> int:
         return Exit.DONE
     settings = _settings(config)
     check_together(settings.broker, settings.replication)
+    read_secret(files, settings.replication)
     running = _running_pid(settings) if shown else None
     faults = _used_by_others(settings, running)
     others = StoreOwner(files, settings.store.store_path_root_dir, settings.broker).fault()
     if others is not None:
         faults.append(others)
+    faults += store_faults(files, settings.store.store_path_root_dir)
     if faults:
         raise ConfigError("\n".join(faults))
     if shown:

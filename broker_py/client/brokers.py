@@ -97,13 +97,17 @@ class SlaveConnection:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ReplicationStatus:
-    """What a broker says of replication: a master of its slaves, a slave (`slaves` is empty) of its master."""
+    """What a broker says of replication: a master of its slaves, a slave (`slaves` is empty) of its master.
+
+    `fault` is what keeps a slave from copying or had a master refuse one; empty where none is known (Java tells none).
+    """
 
     is_master: bool
     log_end: int
     slaves: tuple[SlaveConnection, ...] = ()
     master_address: str = ""
     bytes_per_second: int = 0
+    fault: str = ""
 
 
 class Brokers:
@@ -138,6 +142,7 @@ class Brokers:
                 log_end=int_of(own, "maxOffset"),
                 master_address=text_of(own, "masterAddr"),
                 bytes_per_second=int_of(own, "transferredByteInSecond"),
+                fault=text_of(fields, "fault"),
             )
         return ReplicationStatus(
             is_master=True,
@@ -153,6 +158,7 @@ class Brokers:
                 )
                 for item in objects_of(fields, "haConnectionInfo")
             ),
+            fault=text_of(fields, "fault"),
         )
 
     async def config(self, address: str) -> dict[str, str]:

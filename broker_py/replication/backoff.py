@@ -1,6 +1,6 @@
 """How long a slave waits before it dials its master again."""
 
-from broker_py.replication.follower import LogsDiverge
+from broker_py.replication.master_log import FollowRefused
 
 
 class Backoff:
@@ -9,10 +9,10 @@ class Backoff:
     Shorter than Java's 5 s, since a synchronous master that is back has no slave to wait for until then.
     """
 
-    def __init__(self, first: float = 0.25, limit: float = 2.0, diverged: float = 60.0) -> None:
+    def __init__(self, first: float = 0.25, limit: float = 2.0, refused: float = 60.0) -> None:
         self._first = first
         self._limit = limit
-        self._diverged = diverged
+        self._refused = refused
         self._next = first
 
     def reset(self) -> None:
@@ -21,8 +21,8 @@ class Backoff:
 
     def after(self, error: Exception) -> float:
         """Return the delay after an attempt that ended by `error`."""
-        if isinstance(error, LogsDiverge):
-            return self._diverged
+        if isinstance(error, FollowRefused):
+            return self._refused
         delay = self._next
         self._next = min(self._limit, delay * 2)
         return delay

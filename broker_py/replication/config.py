@@ -15,6 +15,8 @@ class ReplicationConfig:
     ha_housekeeping_interval: int = field(default=20_000, metadata={"range": (1, 3_600_000)})  # silence of a dead peer
     ha_transfer_batch_size: int = field(default=32_768, metadata={"range": (1, _MAX_BATCH_BYTES)})  # bytes
     ha_max_gap_not_in_sync: int = field(default=268_435_456, metadata={"range": (1, 2**63 - 1)})  # bytes
+    ha_compare_bytes: int = field(default=67_108_864, metadata={"range": (0, 2**63 - 1)})  # ours; see follower.py
+    ha_secret_file: str = field(default="", metadata={"path": True})  # ours; see secret.py
     total_replicas: int = field(default=1, metadata={"range": (1, 1024)})
     in_sync_replicas: int = field(default=1, metadata={"range": (1, 1024)})  # the master counts as one
     min_in_sync_replicas: int = field(default=1, metadata={"range": (1, 1024)})

@@ -4,44 +4,50 @@
     frames                         ├─ equal? ─┼─ equal? ┼── appended ──►
                            first report: `position`, which each frame moves on
 
-Java appends whatever comes, so that a former master, or a store that was mixed up, is silently corrupted. Here the last
-record (or the last 64 KiB) is asked for once more on each connection: only a log that ends as the master's does grows.
+Java appends whatever comes, so that a former master, or a store that was mixed up, is silently corrupted. Here the end
+of the log is asked for once more: only a log that ends as the master's does grows. On the first connection to a master
+that is `haCompareBytes`, since a log that Java mixed up may end like its master's; later the last record, or 64 KiB.
 """
 
 from typing import Final
 
 from broker_py.errors import ProtocolError, StoreError
 from broker_py.replication.log import ReplicaLog
+from broker_py.replication.master_log import FollowRefused
 from broker_py.replication.protocol import Frame
 
 _TAIL_BYTES: Final = 64 * 1024
 
 
-class LogsDiverge(StoreError):
+class LogsDiverge(FollowRefused):
     """The slave's log isn't a part of its master's; a person has to choose which one stays."""
 
 
-def first_report(log: ReplicaLog) -> int:
-    """Return the log offset to ask the master for: somewhat before the end, or 0 when the log is empty."""
+def first_report(log: ReplicaLog, compare_bytes: int = 0, master_min_offset: int = 0) -> int:
+    """Return the log offset to ask the master for: somewhat before the end, or 0 when the log is empty.
+
+    At least `compare_bytes` before it, if this log and the master's reach so far back.
+    """
     end = log.end
     if end == 0:
         return 0
     resume = log.resume_offset()
     if resume >= end:  # no whole record near: bytes can be compared as well, wherever they start
         resume = max(log.min_offset, end - _TAIL_BYTES)
-    return max(resume, 1)  # 0 would tell the master that the log is empty
+    start = max(min(resume, end - compare_bytes), log.min_offset, master_min_offset)
+    return max(start, 1)  # 0 would tell the master that the log is empty
 
 
 class Follower:
     """The state of a slave's copy on one connection. `position`: all below it is here and known to be the master's."""
 
-    def __init__(self, log: ReplicaLog) -> None:
+    def __init__(self, log: ReplicaLog, compare_bytes: int = 0, master_min_offset: int = 0) -> None:
         self._log = log
         self._own_end = log.end
         self._run: list[memoryview] = []  # consecutive data not yet written, all of one segment
         self._run_start = 0
         self._run_end = 0
-        self.position = first_report(log)
+        self.position = first_report(log, compare_bytes, master_min_offset)
 
     @property
     def comparing(self) -> bool:
@@ -98,7 +104,7 @@ class Follower:
         same = next(i for i in range(len(own)) if own[i] != theirs[i])
         raise LogsDiverge(
             f"logs diverge at {self.position + same}: this store holds other data than its master; "
-            "move it away and let it copy again"
+            "stop this broker and move its store away, so that it copies the master's"
         )
 
     def _gather(self, data: memoryview) -> None:

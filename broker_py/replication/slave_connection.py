@@ -1,16 +1,19 @@
 """The master's end of a connection: reads a slave's reports and sends it the log."""
 
+import asyncio
 import logging
 from collections.abc import Callable
 from typing import Final
 
 from broker_py.errors import BrokerPyError, StoreError
 from broker_py.replication.acks import AckTable, slave_identity
+from broker_py.replication.attempts import MAX_FAILURES, WINDOW_SECONDS, Attempts
 from broker_py.replication.config import ReplicationConfig
 from broker_py.replication.connection import PeerConnection
 from broker_py.replication.log import ReplicaLog
 from broker_py.replication.progress import SlaveProgress, SlaveRefused
-from broker_py.replication.protocol import FRAME_HEADER, ReportDecoder, encode_frame_header
+from broker_py.replication.protocol import FRAME_HEADER, REPORT, ReportDecoder, encode_frame_header
+from broker_py.replication.secret import MasterHandshake, Secret, is_hello
 from broker_py.seams import Clock
 
 _logger = logging.getLogger(__name__)
@@ -32,8 +35,13 @@ class SlaveConnection(PeerConnection):
         on_ack: Callable[[], None],
         on_ready: Callable[[], None],
         on_lost: Callable[["SlaveConnection"], None],
+        secret: Secret | None = None,
+        attempts: Attempts | None = None,
     ) -> None:
-        """`number` names the connection in `acks`; `on_ready` is called when `pump` has something to do."""
+        """`number` names the connection in `acks`; `on_ready` is called when `pump` has something to do.
+
+        With a `secret`, nothing but its proof is taken from a slave first; `attempts` are those of all slaves.
+        """
         super().__init__(config, clock)
         self.number = number
         self.progress = SlaveProgress()
@@ -44,6 +52,49 @@ class SlaveConnection(PeerConnection):
         self._on_lost = on_lost
         self._reports = ReportDecoder()
         self._caught_up = False
+        self._attempts = attempts or Attempts()
+        self._secret = secret
+        self._handshake = None if secret is None else MasterHandshake(secret)
+        self._deadline: asyncio.TimerHandle | None = None
+
+    @property
+    def stranger(self) -> bool:
+        """True until the slave has proved the secret, where there is one."""
+        return self._handshake is not None
+
+    def opened(self) -> None:
+        """Give the slave a moment to prove the secret, unless its address has failed too often."""
+        if self._secret is None:
+            return
+        if self._attempts.blocked(self.peer_ip, self._clock.monotonic()):
+            raise SlaveRefused(
+                f"{MAX_FAILURES} proofs of the secret from its address failed within {WINDOW_SECONDS:.0f} s; "
+                "it is heard again when that is over"
+            )
+        seconds = self._secret.patience_seconds
+        error = SlaveRefused(f"it didn't prove the secret of haSecretFile within {seconds:.0f} s")
+        self._deadline = asyncio.get_running_loop().call_later(seconds, self._fail_proof, error)
+
+    def _fail_proof(self, error: SlaveRefused) -> None:
+        self._attempts.failed(self.peer_ip, self._clock.monotonic())
+        self.abort(error)
+
+    def _shake_hands(self, handshake: MasterHandshake, data: bytes) -> None:
+        try:
+            answer = handshake.receive(data)
+        except SlaveRefused as error:
+            self._fail_proof(error)
+            return
+        if answer:
+            self.write([answer])
+        if handshake.done:
+            self._end_handshake()
+            self._attempts.succeeded(self.peer_ip)
+
+    def _end_handshake(self) -> None:
+        self._handshake = None
+        if self._deadline is not None:
+            self._deadline.cancel()
 
     def pump(self) -> bool:
         """Send the next frames; True when there is more that could be sent at once."""
@@ -61,6 +112,11 @@ class SlaveConnection(PeerConnection):
 
     def receive(self, data: bytes) -> None:
         """Take reports: acknowledgements, and the first one a request for the log."""
+        if self._handshake is not None:
+            self._shake_hands(self._handshake, data)
+            return
+        if not self.progress.started and len(data) >= REPORT.size and is_hello(data):
+            raise SlaveRefused("it wants to prove a secret, and there is no haSecretFile here: give both one, or none")
         report = self._reports.receive_data(data)
         if report is None:
             return
@@ -87,6 +143,7 @@ class SlaveConnection(PeerConnection):
 
     def lost(self, error: BrokerPyError) -> None:
         """Forget the slave."""
+        self._end_handshake()
         if self.progress.started:
             self._acks.leave(self.number)
             _logger.warning("slave %s lost, it holds the log up to %d: %s", self.peer, self.progress.acked, error)

@@ -2,21 +2,27 @@
 
 import asyncio
 import logging
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
 from broker_py.errors import ConfigError, Unreachable
 from broker_py.replication.acks import AckTable
+from broker_py.replication.attempts import Attempts
 from broker_py.replication.config import ReplicationConfig
 from broker_py.replication.log import ReplicaLog
 from broker_py.replication.progress import SlaveRefused
+from broker_py.replication.secret import Secret
 from broker_py.replication.slave_connection import SlaveConnection
 from broker_py.seams import Clock
 
 _logger = logging.getLogger(__name__)
 
 _STOP_SECONDS: Final = 2.0  # for the bytes under way to leave
+_MAX_STRANGERS: Final = 8  # connections that have not proved the secret yet
+_REFUSALS_KEPT: Final = 16
+_REFUSAL_SECONDS: Final = 120.0  # how long one is told; a slave of ours dials again each minute, Java's each 5 s
 
 
 @dataclass(frozen=True)
@@ -31,10 +37,20 @@ class SlaveStatus:
     bytes_per_second: int
 
 
+@dataclass(frozen=True)
+class Refusal:
+    """A slave that was sent away, and why. `at` is in monotonic seconds."""
+
+    peer: str
+    reason: str
+    at: float
+
+
 class ReplicationSource:
     """Serves slaves, as `store/ha/DefaultHAService` does. Everything happens on the event loop that `start` ran on.
 
-    `on_ack` is called when a slave has reported, which may have moved `acks.replicated_offset`.
+    `on_ack` is called when a slave has reported, which may have moved `acks.replicated_offset`. With a `secret`, slaves
+    have to prove it.
     """
 
     def __init__(
@@ -45,6 +61,7 @@ class ReplicationSource:
         on_ack: Callable[[], None],
         clock: Clock,
         max_connections: int = 64,
+        secret: Secret | None = None,
     ) -> None:
         self._log = log
         self._config = config
@@ -52,6 +69,9 @@ class ReplicationSource:
         self._on_ack = on_ack
         self._clock = clock
         self._max_connections = max_connections
+        self._secret = secret
+        self._attempts = Attempts()
+        self._refusals: deque[Refusal] = deque(maxlen=_REFUSALS_KEPT)
         self._server: asyncio.Server | None = None
         self._connections: dict[int, SlaveConnection] = {}
         self._numbers = 0
@@ -99,6 +119,12 @@ class ReplicationSource:
         now = self._clock.monotonic()
         return [self._status(slave, end, now) for slave in self._connections.values() if slave.progress.started]
 
+    def refusals(self) -> list[Refusal]:
+        """The slaves that were sent away in the last two minutes, the last time of each address."""
+        now = self._clock.monotonic()
+        recent = [refusal for refusal in self._refusals if now - refusal.at < _REFUSAL_SECONDS]
+        return list({refusal.peer.rpartition(":")[0]: refusal for refusal in recent}.values())
+
     def _status(self, slave: SlaveConnection, end: int, now: float) -> SlaveStatus:
         diff = end - slave.progress.acked
         return SlaveStatus(
@@ -121,15 +147,21 @@ class ReplicationSource:
             on_ack=self._on_ack,
             on_ready=self.wake,
             on_lost=self._forget,
+            secret=self._secret,
+            attempts=self._attempts,
         )
         if len(self._connections) >= self._max_connections:
             slave.ended = SlaveRefused(f"{self._max_connections} connections are open already")
+        elif slave.stranger and sum(other.stranger for other in self._connections.values()) >= _MAX_STRANGERS:
+            slave.ended = SlaveRefused(f"{_MAX_STRANGERS} connections have not proved the secret yet")
         self._connections[slave.number] = slave
         self._all_gone.clear()
         return slave
 
     def _forget(self, slave: SlaveConnection) -> None:
         del self._connections[slave.number]
+        if isinstance(slave.ended, SlaveRefused):
+            self._refusals.append(Refusal(slave.peer, str(slave.ended), self._clock.monotonic()))
         if not self._connections:
             self._all_gone.set()
 

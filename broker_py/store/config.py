@@ -3,6 +3,8 @@
 from dataclasses import dataclass, field
 from enum import Enum
 
+from broker_py.message.delay import DEFAULT_LEVELS, DelayLevels
+
 
 class FlushDiskType(Enum):
     """When a send is answered: at once, or when its message is forced to disk."""
@@ -15,7 +17,8 @@ class FlushDiskType(Enum):
 class StoreConfig:
     """Where the store lies, how long its files are, when they are flushed and when deleted.
 
-    Empty paths follow `store_path_root_dir`. Sizes are bytes, intervals milliseconds, ratios percent.
+    Empty paths follow `store_path_root_dir`. Sizes are bytes, intervals milliseconds, ratios percent. ConfigError for
+    delay levels that can't be read.
     """
 
     store_path_root_dir: str = field(default="~/store", metadata={"path": True})
@@ -27,6 +30,7 @@ class StoreConfig:
 
     mapped_file_size_commit_log: int = field(default=1 << 30, metadata={"range": (4096, 1 << 31)})
     mapped_file_size_consume_queue: int = field(default=6_000_000, metadata={"range": (20, 1 << 31)})
+    message_delay_level: str = DEFAULT_LEVELS
     max_message_size: int = field(default=4 << 20, metadata={"range": (1, 1 << 30), "runtime": True})
 
     message_index_enable: bool = True
@@ -61,6 +65,9 @@ class StoreConfig:
     max_transfer_bytes_on_message_in_disk: int = field(default=65_536, metadata={"range": (1, 128 << 20)})
     max_transfer_count_on_message_in_disk: int = field(default=8, metadata={"range": (1, 100_000)})
     access_message_in_memory_max_ratio: int = field(default=40, metadata={"range": (0, 100)})
+
+    def __post_init__(self) -> None:
+        DelayLevels(self.message_delay_level)
 
     @property
     def commit_log_directory(self) -> str:

@@ -9,8 +9,11 @@ from collections.abc import Callable
 from typing import Final
 
 from broker_py.errors import LogCorrupt
-from broker_py.message.record import Message, check_record, read_dispatch
+from broker_py.message.delay import DelayLevels
+from broker_py.message.properties import decode_properties
+from broker_py.message.record import DispatchView, Message, check_record, read_dispatch
 from broker_py.message.sysflags import TRANSACTION_MASK, TRANSACTION_PREPARED, TRANSACTION_ROLLBACK
+from broker_py.model.topic import SCHEDULE_TOPIC
 from broker_py.store.commit_log import CommitLog
 from broker_py.store.consume_queue import ConsumeQueue
 from broker_py.store.index import MessageIndex
@@ -84,10 +87,11 @@ class Dispatcher:
     skips offsets of its queue is a `QueueGap`, and not given blank predecessors.
     """
 
-    def __init__(self, log: CommitLog, queues: ConsumeQueueTable, index: MessageIndex) -> None:
+    def __init__(self, log: CommitLog, queues: ConsumeQueueTable, index: MessageIndex, delays: DelayLevels) -> None:
         self._log = log
         self._queues = queues
         self._index = index
+        self._delays = delays
         self._placed: deque[Placed] = deque()
         self.dispatched = Watermark()
         self.stored_ms = 0
@@ -196,7 +200,13 @@ class Dispatcher:
             raise QueueGap(
                 f"message {view.queue_offset} of {view.topic} queue {view.queue_id} comes after {queue.max_offset - 1}"
             )
-        if queue.put(view.queue_offset, log_offset, view.size, view.tags_code):
+        tags_code = view.tags_code if view.topic != SCHEDULE_TOPIC else self._due_ms(view)
+        if queue.put(view.queue_offset, log_offset, view.size, tags_code):
             self._queues.mark(queue)
             if self.on_arrival is not None:
-                self.on_arrival(view.topic, view.queue_id, view.queue_offset + 1, view.tags_code, view.stored_ms)
+                self.on_arrival(view.topic, view.queue_id, view.queue_offset + 1, tags_code, view.stored_ms)
+
+    def _due_ms(self, view: DispatchView) -> int:
+        """Return what the unit of a delayed message holds: when it is due. A Java broker delivers it by that."""
+        due_ms = self._delays.due_ms(decode_properties(view.properties), view.stored_ms)
+        return view.tags_code if due_ms is None else due_ms

@@ -12,6 +12,7 @@ from dataclasses import replace
 from typing import Final
 
 from broker_py.errors import LogFull, StoreError
+from broker_py.message.delay import DelayLevels
 from broker_py.message.record import Message, MessageIllegal, body_crc, encode_record, record_size
 from broker_py.seams import Clock, FileLock, FileSystem
 from broker_py.store.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
@@ -104,7 +105,8 @@ class Store:
             files, self._handles, config.consume_queue_directory, config.consume_queue_file_bytes
         )
         self._index = MessageIndex(config, files, clock)
-        self._dispatcher = Dispatcher(self.log, self._queues, self._index)
+        delays = DelayLevels(config.message_delay_level)
+        self._dispatcher = Dispatcher(self.log, self._queues, self._index, delays)
         self._catch_up = IndexCatchUp(files, config.commit_log_directory, self.log, self._dispatcher, self._index)
         self._retention = Retention(config, files, self.log)
         self._reader = Reader(config, self.log, memory_bytes)

@@ -64,6 +64,8 @@ class RequestCode:
     GET_ALL_DELAY_OFFSET: Final = 45
     CHECK_CLIENT_CONFIG: Final = 46
     GET_CLIENT_CONFIG: Final = 47
+    GET_TIMER_CHECK_POINT: Final = 60
+    GET_TIMER_METRICS: Final = 61
 
     PUT_KV_CONFIG: Final = 100
     GET_KV_CONFIG: Final = 101

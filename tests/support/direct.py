@@ -17,8 +17,9 @@ from broker_py.wire.headers.admin import CreateTopicRequest
 from broker_py.wire.headers.offsets import QueryOffsetRequest, UpdateOffsetRequest
 from broker_py.wire.headers.pull import PULL_SUBSCRIPTION, PULL_SUSPEND, PullReply, PullRequest, QueryMessageRequest
 from broker_py.wire.headers.send import SendRequest
+from tests.support.cluster import PATIENCE
 
-REQUEST_SECONDS = 15.0
+REQUEST_SECONDS = 15.0 * PATIENCE
 GROUP = "direct"
 _GO_ON = (ResponseCode.SUCCESS, ResponseCode.PULL_RETRY_IMMEDIATELY)
 

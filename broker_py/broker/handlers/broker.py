@@ -85,6 +85,7 @@ class BrokerHandler:
             "brokerVersionDesc": VERSION_NAME,
             "brokerActive": "false" if self._config.is_slave else "true",
             "brokerFault": store.fault or "none",
+            "replicationFault": self._replication().get("fault") or "none",
             **statistics.rates(),
             **statistics.totals(),
             "putMessageTimesTotal": str(max(1, statistics.put_messages)),

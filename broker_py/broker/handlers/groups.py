@@ -1,4 +1,4 @@
-"""Consumer groups for tools and slaves: requests 43, 45, 200, 201, 207, 352 and 402 (AdminBrokerProcessor)."""
+"""Consumer groups for tools and slaves: requests 43, 200, 201, 207 and 352 (AdminBrokerProcessor)."""
 
 from broker_py.broker.config import BrokerConfig
 from broker_py.broker.consumer_offsets import ConsumerOffsetTable
@@ -6,7 +6,6 @@ from broker_py.broker.groups import GroupTable, group_name_fault
 from broker_py.broker.handlers.bodies import object_body
 from broker_py.broker.topics import MAX_QUEUES, TopicTable
 from broker_py.errors import RequestRefused
-from broker_py.model.data_version import DataVersion
 from broker_py.model.group import GroupConfig
 from broker_py.model.topic import retry_topic
 from broker_py.remoting.peer import Peer
@@ -35,8 +34,6 @@ class GroupHandler:
         router.on(RequestCode.GET_SUBSCRIPTIONGROUP_CONFIG, GroupRequest, self.get)
         router.on_command(RequestCode.GET_ALL_SUBSCRIPTIONGROUP_CONFIG, self.get_all)
         router.on_command(RequestCode.GET_ALL_CONSUMER_OFFSET, self.all_offsets)
-        router.on_command(RequestCode.GET_ALL_DELAY_OFFSET, self.delay_offsets)
-        router.on_command(RequestCode.GET_ALL_MESSAGE_REQUEST_MODE, self.request_modes)
 
     def put(self, command: Command, _peer: Peer) -> Reply:
         """Make a group or change its settings."""
@@ -80,11 +77,3 @@ class GroupHandler:
     def all_offsets(self, _command: Command, _peer: Peer) -> Reply:
         """Return the offsets of all groups."""
         return Reply(body=dumps(self._offsets.to_json()))
-
-    def delay_offsets(self, _command: Command, _peer: Peer) -> Reply:
-        """Return the positions of delayed delivery, of which there are none: no message is delayed here."""
-        return Reply(body=dumps({"dataVersion": DataVersion().to_json(), "offsetTable": {}}))
-
-    def request_modes(self, _command: Command, _peer: Peer) -> Reply:
-        """Return the groups that consume by POP, of which there are none."""
-        return Reply(body=dumps({"messageRequestModeMap": {}}))

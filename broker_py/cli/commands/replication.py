@@ -36,11 +36,13 @@ async def _run(client: Client, options: argparse.Namespace) -> Answer:
 
 
 def _lines(address: str, status: ReplicationStatus) -> list[str]:
+    fault = [f"#Fault\t{status.fault}"] if status.fault else []
     if not status.is_master:
         return [
             f"#MasterAddr\t{status.master_address}",
             f"#CommitLogMaxOffset\t{status.log_end}",
             f"#TransferSpeed(KB/s)\t{_speed(status.bytes_per_second)}",
+            *fault,
             "",
         ]
     rows = [
@@ -59,6 +61,7 @@ def _lines(address: str, status: ReplicationStatus) -> list[str]:
         f"#MasterCommitLogMaxOffset\t{status.log_end}",
         f"#SlaveNum\t{len(status.slaves)}",
         f"#InSyncSlaveNum\t{sum(slave.in_sync for slave in status.slaves)}",
+        *fault,
         *table(_HEADERS, rows),
         "",
     ]

@@ -13,6 +13,7 @@ from broker_py.broker.groups import GroupTable
 from broker_py.broker.handlers.broker import BrokerHandler
 from broker_py.broker.handlers.clients import ClientHandler
 from broker_py.broker.handlers.groups import GroupHandler
+from broker_py.broker.handlers.kept import KeptHandler
 from broker_py.broker.handlers.offsets import OffsetHandler
 from broker_py.broker.handlers.progress import ProgressHandler
 from broker_py.broker.handlers.pull import PullHandler
@@ -20,6 +21,7 @@ from broker_py.broker.handlers.query import QueryHandler
 from broker_py.broker.handlers.relays import RelayHandler
 from broker_py.broker.handlers.send import SendHandler
 from broker_py.broker.handlers.topics import TopicHandler
+from broker_py.broker.kept_files import KeptFiles
 from broker_py.broker.long_polling import ParkedPulls
 from broker_py.broker.metadata import MetadataFile
 from broker_py.broker.queue_locks import QueueLocks
@@ -86,6 +88,7 @@ class Site:
         self.topics.load()
         self.groups.load()
         self.offsets.load()
+        self.kept = KeptFiles(self.files, "/store/config")
         self.changed_groups: list[str] = []
         self.consumers = ConsumerTable(self._group_changed)
         self.producers = ProducerTable()
@@ -156,6 +159,7 @@ class Site:
             self._change_config,
             lambda: {"master": True},
         ).register(router)
+        KeptHandler(self.kept).register(router)
 
     def metadata(self, name: str) -> MetadataFile:
         """Return one of the files of the store's config directory."""

@@ -78,11 +78,9 @@ def test_an_unknown_group_has_no_settings_and_asking_makes_none() -> None:
     assert site.groups.get("g") is None
 
 
-def test_slaves_get_all_tables() -> None:
+def test_slaves_get_groups_and_offsets() -> None:
     site = Site()
     site.groups.require("g")
     site.offsets.commit("g", "T", 2, 5)
     assert "g" in site.json(RequestCode.GET_ALL_SUBSCRIPTIONGROUP_CONFIG)["subscriptionGroupTable"]
     assert site.json(RequestCode.GET_ALL_CONSUMER_OFFSET)["offsetTable"] == {"T@g": {"2": 5}}
-    assert site.json(RequestCode.GET_ALL_DELAY_OFFSET)["offsetTable"] == {}
-    assert site.json(RequestCode.GET_ALL_MESSAGE_REQUEST_MODE) == {"messageRequestModeMap": {}}

@@ -38,7 +38,7 @@ def following(slave: Site, router: Router, until: Callable[[], bool], again: Cal
     async def scenario() -> None:
         async with serving(router) as server:
             client = RemotingClient()
-            sync = MetadataSync(client, slave.topics, slave.groups, slave.offsets)
+            sync = MetadataSync(client, slave.topics, slave.groups, slave.offsets, slave.kept)
             task = asyncio.ensure_future(sync.run())
             sync.set_master(server.address)
             await wait(until)
@@ -72,6 +72,51 @@ def test_a_slave_takes_its_masters_topics_groups_and_offsets_over_durably() -> N
         assert site.groups.get("g") == GroupConfig(group_name="g", retry_max_times=3)
         assert site.groups.version == master.groups.version
         assert site.offsets.offset("g", "M", 0) == 7
+
+
+def test_a_slave_keeps_its_masters_delay_offsets_and_request_modes_as_they_were_sent() -> None:
+    master, slave = a_master(), a_slave()
+    delays, modes = b'{"offsetTable":{3:250}}', b'{"messageRequestModeMap":{"T":{"g":{"mode":"POP"}}}}'
+    master.kept.take_delay_offsets(delays)
+    master.kept.take_request_modes(modes)
+    following(slave, master.router, lambda: slave.kept.request_modes() == modes)
+    assert slave.kept.delay_offsets() == delays
+
+
+def test_a_master_without_these_files_is_followed_all_the_same(caplog: Any) -> None:
+    async def scenario() -> None:
+        master, slave = a_master(), a_slave()
+        router = Router()
+        for code in (
+            RequestCode.GET_ALL_TOPIC_CONFIG,
+            RequestCode.GET_ALL_SUBSCRIPTIONGROUP_CONFIG,
+            RequestCode.GET_ALL_CONSUMER_OFFSET,
+        ):
+            router.on_command(code, lambda command, _: master.ask(command.code))
+        client = RemotingClient()
+        async with serving(router) as server:
+            sync = MetadataSync(client, slave.topics, slave.groups, slave.offsets, slave.kept)
+            await sync._copy_once(server.address)
+        await client.close()
+        assert sync.fault is None
+        assert not slave.files.exists("/store/config/delayOffset.json")
+
+    run(scenario())
+
+
+def test_a_topic_that_can_not_be_served_here_is_said_and_the_table_not_taken() -> None:
+    async def scenario() -> None:
+        master, slave = a_master(), a_slave()
+        master.topics.put(TopicConfig(topic_name="B", attributes={"queue.type": "BatchCQ"}))
+        client = RemotingClient()
+        async with serving(master.router) as server:
+            sync = MetadataSync(client, slave.topics, slave.groups, slave.offsets, slave.kept)
+            await sync._copy_once(server.address)
+        await client.close()
+        assert "the topic B has queue.type=BatchCQ, which this broker can't serve" in str(sync.fault)
+        assert "M" not in slave.topics
+
+    run(scenario())
 
 
 def test_what_the_master_has_deleted_goes_from_the_slave_too() -> None:
@@ -145,7 +190,7 @@ def test_a_master_that_is_gone_is_told_once_and_its_return_too(caplog: Any) -> N
     async def scenario() -> None:
         slave = a_slave()
         client = RemotingClient()
-        sync = MetadataSync(client, slave.topics, slave.groups, slave.offsets)
+        sync = MetadataSync(client, slave.topics, slave.groups, slave.offsets, slave.kept)
         await sync._copy_once("127.0.0.1:1")
         await sync._copy_once("127.0.0.1:1")
         assert len([record for record in caplog.records if "were not copied" in record.message]) == 1

@@ -126,6 +126,18 @@ def test_a_restart_finds_what_was_sent_and_who_consumed_it() -> None:
     play(scenario)
 
 
+def test_a_store_with_what_is_not_served_here_is_refused_before_anything_in_it_changes() -> None:
+    async def scenario() -> None:
+        files = MemoryFiles()
+        files.make_dirs("/store/dledger-n0")
+        before = files.dump()
+        with pytest.raises(ConfigError, match="dledger-n0 is a log that DLedger keeps"):
+            await a_broker(files).start()
+        assert files.dump() == before
+
+    play(scenario)
+
+
 def test_a_broker_that_stops_answers_the_pulls_that_wait() -> None:
     async def scenario() -> None:
         broker = a_broker()

@@ -43,6 +43,14 @@ def test_a_heartbeats_subscription_counts_by_its_codes() -> None:
     assert not wanted(tags_code("B"))
 
 
+def test_a_message_whose_queue_holds_no_code_but_an_address_is_the_clients_to_judge() -> None:
+    wanted = tag_filter(parse_subscription("T", "A", "TAG"))
+    assert wanted is not None
+    assert wanted(-(1 << 63))  # the first unit of consumequeue_ext
+    assert wanted(-(1 << 31) - 1)  # the last possible one
+    assert not wanted(-(1 << 31))  # a hash
+
+
 def test_an_empty_expression_of_a_heartbeat_wants_everything() -> None:
     assert tag_filter(Subscription(topic="T", sub_string="")) is None
 

@@ -338,6 +338,9 @@ def test_replication_is_shown_by_a_master_and_by_a_slave(cluster: FakeCluster, c
     ]
     cluster.slave.replication = {"master": False, "haClientRuntimeInfo": {"masterAddr": "m:1", "maxOffset": 90}}
     assert lines(capsys, "haStatus", "-b", cluster.slave.address)[:2] == ["#MasterAddr\tm:1", "#CommitLogMaxOffset\t90"]
+    for broker in (cluster.a, cluster.slave):
+        broker.replication["fault"] = "this store is ahead"
+        assert "#Fault\tthis store is ahead" in lines(capsys, "haStatus", "-b", broker.address)
 
 
 # Messages

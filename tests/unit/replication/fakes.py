@@ -239,7 +239,11 @@ class BareMaster:
 
 
 def config(
-    heartbeat_ms: int = 5_000, silence_ms: int = 20_000, batch_bytes: int = 32_768, max_gap: int = 1_000
+    heartbeat_ms: int = 5_000,
+    silence_ms: int = 20_000,
+    batch_bytes: int = 32_768,
+    max_gap: int = 1_000,
+    compare_bytes: int = 0,
 ) -> ReplicationConfig:
     """Return a configuration that differs from the defaults in what tests care about."""
     return ReplicationConfig(
@@ -247,4 +251,5 @@ def config(
         ha_housekeeping_interval=silence_ms,
         ha_transfer_batch_size=batch_bytes,
         ha_max_gap_not_in_sync=max_gap,
+        ha_compare_bytes=compare_bytes,
     )

@@ -19,6 +19,6 @@ def test_a_success_brings_back_the_first_delay() -> None:
 
 
 def test_a_divergence_waits_long_for_it_does_not_heal() -> None:
-    backoff = Backoff(first=1.0, limit=5.0, diverged=60.0)
+    backoff = Backoff(first=1.0, limit=5.0, refused=60.0)
     assert [backoff.after(LogsDiverge("other data")) for _ in range(2)] == [60.0, 60.0]
     assert backoff.after(GONE) == 1.0

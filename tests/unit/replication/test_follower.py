@@ -36,6 +36,27 @@ def test_a_log_without_a_whole_record_near_its_end_reports_64_kib_before_it() ->
     assert first_report(fresh) == 3000
 
 
+def test_more_than_the_last_record_is_compared_where_it_is_asked_for() -> None:
+    log = MemoryLog(start=3000, segment_size=1000, data=log_bytes(3000, 500), record_size=10)
+    assert first_report(log, compare_bytes=100) == 3400
+    assert first_report(log, compare_bytes=1) == 3490  # the last record at least
+    assert first_report(log, compare_bytes=1 << 30) == 3000
+    assert first_report(log, compare_bytes=1 << 30, master_min_offset=3200) == 3200
+    assert first_report(MemoryLog(data=log_bytes(0, 45)), compare_bytes=1 << 30) == 1
+    assert first_report(MemoryLog(), compare_bytes=1 << 30) == 0
+
+
+def test_a_difference_before_the_last_record_is_found_when_that_much_is_compared() -> None:
+    own = bytearray(log_bytes(0, 500))
+    own[123] ^= 1
+    log = MemoryLog(data=bytes(own))
+    blind = Follower(log)
+    blind.take([sent(490, 500)])
+    assert not blind.comparing
+    with pytest.raises(LogsDiverge, match="logs diverge at 123"):
+        Follower(log, compare_bytes=1 << 20).take([sent(1, 500)])
+
+
 def test_the_tail_is_compared_and_only_then_the_log_grows() -> None:
     log = MemoryLog(data=log_bytes(0, 45))
     follower = Follower(log)

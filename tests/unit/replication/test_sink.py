@@ -9,6 +9,7 @@ import pytest
 from broker_py.errors import StoreError
 from broker_py.replication.backoff import Backoff
 from broker_py.replication.config import ReplicationConfig
+from broker_py.replication.master_log import MasterLog
 from broker_py.replication.sink import ReplicationSink, SinkState
 from tests.unit.replication.fakes import (
     BareMaster,
@@ -27,18 +28,25 @@ DEFAULTS = config()
 class Slave:
     """A running sink, its log, and a master for it."""
 
-    def __init__(self, log: MemoryLog, settings: ReplicationConfig) -> None:
+    def __init__(self, log: MemoryLog, settings: ReplicationConfig, described: MasterLog | None) -> None:
         self.log = log
         self.changes = Changes()
         self.lines = LogLines(self.changes)
         self.master = BareMaster()
-        backoff = Backoff(first=0.01, limit=0.05, diverged=0.03)
-        self.sink = ReplicationSink(log, settings, self.changes, WallClock(), backoff)
+        backoff = Backoff(first=0.01, limit=0.05, refused=0.03)
+        self.described = described
+
+        async def describe() -> MasterLog | None:
+            return self.described
+
+        self.sink = ReplicationSink(log, settings, self.changes, WallClock(), backoff, describe)
 
 
 @contextlib.asynccontextmanager
-async def following(log: MemoryLog, settings: ReplicationConfig = DEFAULTS) -> AsyncIterator[Slave]:
-    slave = Slave(log, settings)
+async def following(
+    log: MemoryLog, settings: ReplicationConfig = DEFAULTS, described: MasterLog | None = None
+) -> AsyncIterator[Slave]:
+    slave = Slave(log, settings, described)
     await slave.master.start()
     slave.sink.set_master(slave.master.address)
     running = asyncio.ensure_future(slave.sink.run())
@@ -102,7 +110,37 @@ def test_a_slave_with_other_data_stops_says_so_and_tries_again_without_writing()
     run(scenario())
 
 
-def test_a_slave_ahead_of_its_master_warns_and_waits_and_stops_when_the_master_writes_otherwise() -> None:
+def test_a_slave_whose_log_does_not_fit_its_masters_does_not_even_dial() -> None:
+    async def scenario() -> None:
+        ahead = MasterLog(min_offset=0, end=44)
+        async with following(MemoryLog(data=log_bytes(0, 45)), described=ahead) as slave:
+            await slave.changes.until(lambda: bool(slave.lines.with_text("ahead of its master")))
+            assert slave.sink.status.state is SinkState.REFUSED
+            assert "ends at 45, the master's log at 44" in str(slave.sink.status.fault)
+            slave.described = MasterLog(min_offset=0, end=45)  # somebody has put it right
+            master = await slave.master.accept()
+            assert await master.read_report() == 30
+            await slave.changes.until(lambda: slave.sink.status.fault is None)
+
+    run(scenario())
+
+
+def test_much_is_compared_with_a_new_master_and_only_the_last_record_later() -> None:
+    async def scenario() -> None:
+        own = MemoryLog(data=log_bytes(0, 45))
+        described = MasterLog(min_offset=0, end=45)
+        async with following(own, config(compare_bytes=25), described) as slave:
+            for asked, answered in ((20, 10), (20, 25), (30, 15)):  # the first comparing is cut off
+                master = await slave.master.accept()
+                assert await master.read_report() == asked
+                master.send(asked, log_bytes(asked, answered))
+                assert await master.read_report() == asked + answered
+                master.close()
+
+    run(scenario())
+
+
+def test_a_slave_that_only_finds_out_by_a_heartbeat_that_it_is_ahead_of_its_master_stops_too() -> None:
     async def scenario() -> None:
         own = log_bytes(0, 45)
         async with following(MemoryLog(data=own)) as slave:
@@ -111,13 +149,13 @@ def test_a_slave_ahead_of_its_master_warns_and_waits_and_stops_when_the_master_w
             master.send(30, log_bytes(30, 5))
             assert await master.read_report() == 35
             master.send(35)
-            await slave.changes.until(
-                lambda: bool(slave.lines.with_text("sent its log up to 35, this store ends at 45"))
-            )
-            assert not slave.sink.status.caught_up
-            master.send(35, b"other data")
+            master.send(35, log_bytes(35, 5))  # it had only stood still
+            assert await master.read_report() == 40
+            master.send(40)
+            master.send(40)
             assert await master.closed_by_peer()
-            await slave.changes.until(lambda: bool(slave.lines.with_text("logs diverge at 35")))
+            await slave.changes.until(lambda: bool(slave.lines.with_text("it ends at 45, the master's log at 40")))
+            assert slave.sink.status.state is SinkState.REFUSED
             assert slave.log.data == own
 
     run(scenario())

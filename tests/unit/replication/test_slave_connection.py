@@ -4,6 +4,7 @@ import pytest
 
 from broker_py.errors import StoreError
 from broker_py.replication.acks import AckTable
+from broker_py.replication.progress import SlaveRefused
 from broker_py.replication.protocol import FrameDecoder, encode_report
 from broker_py.replication.slave_connection import SlaveConnection
 from tests.unit.replication.fakes import ManualClock, MemoryLog, MemoryTransport, config, log_bytes, run
@@ -162,6 +163,22 @@ def test_only_the_first_report_starts_a_transfer() -> None:
         assert master.frames() == [(40, 60)]
         assert master.acks.replicated_offset(100) == 100
         master.disconnect()
+
+    run(scenario())
+
+
+@pytest.mark.parametrize("claimed", [101, 1 << 62])
+def test_an_acknowledgement_of_what_was_never_sent_closes_the_connection(claimed: int) -> None:
+    async def scenario() -> None:
+        for before in ([40], []):
+            master = Master(MemoryLog(data=log_bytes(0, 100)))
+            master.connect(*before)
+            master.slave.data_received(encode_report(claimed))
+            assert master.transport.aborted
+            master.slave.data_received(encode_report(90))
+            assert master.acks.replicated_offset(100) == (40 if before else 0)
+            assert isinstance(master.slave.ended, SlaveRefused)
+            master.disconnect()
 
     run(scenario())
 

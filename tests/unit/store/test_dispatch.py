@@ -59,6 +59,22 @@ def test_prepared_and_rolled_back_messages_are_in_the_log_only(sys_flag: int, un
     assert a_store(files.kill()).max_offset("T", 0) == units
 
 
+@pytest.mark.parametrize(
+    ("level", "wait_ms"), [("1", 1_000), ("3", 10_000), ("18", 7_200_000), ("40", 7_200_000), ("0", None), ("x", None)]
+)
+def test_the_unit_of_a_delayed_message_says_when_it_is_due(level: str, wait_ms: int | None) -> None:
+    """As a Java broker writes it, which would else deliver the message at once when it gets the store back."""
+    master, replica = a_store(MemoryFiles()), a_store(MemoryFiles())
+    master.append(a_message(topic="SCHEDULE_TOPIC_XXXX", tag="TagA", extra=b"DELAY\x01" + level.encode()))
+    master.commit()
+    replica.append_raw(0, log_bytes(master))
+    replica.commit()
+    replica.dispatch(replica.written.value)
+    unit = replica.unit("SCHEDULE_TOPIC_XXXX", 0, 0)
+    assert unit is not None
+    assert unit[2] == (2598919 if wait_ms is None else 1_700_000_000_000 + wait_ms)
+
+
 @pytest.mark.parametrize("chunk", [1, 7, 100, 333, 4096])
 def test_a_replica_comes_to_the_same_queues_from_any_slices_of_the_log(chunk: int) -> None:
     master, replica = a_store(MemoryFiles()), a_store(MemoryFiles())

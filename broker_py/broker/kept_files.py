@@ -1,0 +1,66 @@
+"""Files of a store's config directory that this broker has no use for, and keeps for the Java broker that has.
+
+    delayOffset.json          how far each delay level is delivered (broker schedule/ScheduleMessageService)
+    messageRequestMode.json   which groups pop (broker loadbalance/MessageRequestModeManager)
+    timermetrics, timercheck  timed messages (store timer/TimerMetrics, TimerCheckpoint)
+
+They are handed on to slaves as they are: a Java slave asks for all four, ours for the first two.
+What else lies there (consumerFilter.json, consumerOrderInfo.json, topicQueueMapping.json) is not touched.
+"""
+
+from typing import Any, Final
+
+from broker_py.broker.metadata import MetadataFile
+from broker_py.errors import ProtocolError
+from broker_py.model.data_version import DataVersion
+from broker_py.seams import FileSystem
+from broker_py.wire.fastjson import dumps, loads_object
+
+TIMER_CHECKPOINT_BYTES: Final = 56  # on the wire; the file is longer
+
+
+class KeptFiles:
+    """Those files in `directory`. Reading may raise OSError."""
+
+    def __init__(self, files: FileSystem, directory: str) -> None:
+        self._delay_offsets = MetadataFile(files, directory, "delayOffset.json")
+        self._request_modes = MetadataFile(files, directory, "messageRequestMode.json")
+        self._timer_metrics = MetadataFile(files, directory, "timermetrics")
+        self._timer_checkpoint = MetadataFile(files, directory, "timercheck")
+
+    def delay_offsets(self) -> bytes:
+        """Return the body of request 45."""
+        return self._delay_offsets.text() or _empty("offsetTable")
+
+    def request_modes(self) -> bytes:
+        """Return the body of request 402."""
+        return self._request_modes.text() or dumps({"messageRequestModeMap": {}})
+
+    def timer_metrics(self) -> bytes:
+        """Return the body of request 61."""
+        return self._timer_metrics.text() or _empty("timingCount")
+
+    def timer_checkpoint(self) -> bytes:
+        """Return the body of request 60; zeros, by which nothing was delivered yet, when there is none."""
+        text = self._timer_checkpoint.text() or b""
+        return text[:TIMER_CHECKPOINT_BYTES].ljust(TIMER_CHECKPOINT_BYTES, b"\0")
+
+    def take_delay_offsets(self, text: bytes) -> None:
+        """Make the master's body of request 45 ours, durably. ProtocolError when it is none, OSError."""
+        _take(self._delay_offsets, text, "offsetTable")
+
+    def take_request_modes(self, text: bytes) -> None:
+        """Make the master's body of request 402 ours, durably. ProtocolError when it is none, OSError."""
+        _take(self._request_modes, text, "messageRequestModeMap")
+
+
+def _empty(table: str) -> bytes:
+    content: dict[str, Any] = {"dataVersion": DataVersion().to_json(), table: {}}
+    return dumps(content)
+
+
+def _take(file: MetadataFile, text: bytes, table: str) -> None:
+    if not isinstance(loads_object(text).get(table), dict):
+        raise ProtocolError(f"the master's answer has no {table}")
+    if text != file.text():
+        file.save_text(text)
