@@ -36,6 +36,7 @@ from broker_py.broker.replica_log import StoreLog
 from broker_py.broker.statistics import Statistics
 from broker_py.broker.store_owner import StoreOwner
 from broker_py.broker.topics import TopicTable
+from broker_py.broker.upkeep import Upkeep
 from broker_py.errors import StoreError
 from broker_py.message.ids import UniqueIds, pack_host
 from broker_py.model.data_version import DataVersion
@@ -82,7 +83,7 @@ class BrokerSettings:
 class Host:
     """The real world, as the command chose it: `memory_bytes` is the machine's, `pid` this process's.
 
-    `recovering` hears how far the store's recovery is.
+    `recovering` hears how far the store's recovery is, `refusing` why messages are refused, None when they are not.
     """
 
     files: FileSystem
@@ -90,6 +91,7 @@ class Host:
     memory_bytes: int
     pid: int
     recovering: Progress = tell_nobody
+    refusing: Callable[[str | None], None] = lambda _: None
 
 
 class Broker:
@@ -117,7 +119,6 @@ class Broker:
             progress=host.recovering,
         )
         self._owner = StoreOwner(host.files, settings.store.store_path_root_dir, config)
-        self._store_fault: str | None = None
         self._clean_seconds = settings.store.clean_resource_interval / 1000
 
         directory = settings.store.store_path_root_dir + "/config"
@@ -133,6 +134,7 @@ class Broker:
         self.locks = QueueLocks()
         self.parked = ParkedPulls()
         self.statistics = Statistics(clock.now_ms())
+        self._upkeep = Upkeep()
 
         self._router = Router()
         self._outbox = Outbox(self._before_write)
@@ -184,7 +186,14 @@ class Broker:
         )
         self._topic_handler = TopicHandler(config, self.store, self.topics, self.offsets)
         self._broker_handler = BrokerHandler(
-            config, self.store, self.statistics, clock, show_config, change_config, self._replication_status
+            config,
+            self.store,
+            self.statistics,
+            self._upkeep,
+            clock,
+            show_config,
+            change_config,
+            self._replication_status,
         )
         self._route()
 
@@ -228,6 +237,7 @@ class Broker:
         self.groups.load()
         self.offsets.load()
         self.store.on_arrival(self._arrived)
+        self.store.on_fault = self._fault_changed
         self.store.dispatch(self._acks.visible())
         log.info(
             "store %s is open after %.2f s: log from %d to %d",
@@ -244,6 +254,8 @@ class Broker:
         self.topics.on_change = self._registration.changed
         self._registration.start()
         self._start_periodic()
+        if self.store.fault is not None:
+            self._fault_changed()
 
     def _start_periodic(self) -> None:
         every = self._periodic.every
@@ -256,7 +268,7 @@ class Broker:
         every(lambda: store().flush_interval_consume_queue / 1000, self.store.write_out)
         every(lambda: store().flush_consume_queue_thorough_interval / 1000, self._save_checkpoint)
         every(lambda: self._clean_seconds, self._clean)
-        every(lambda: self._settings.broker.flush_consumer_offset_interval / 1000, self.offsets.save)
+        every(lambda: self._settings.broker.flush_consumer_offset_interval / 1000, self._save_offsets)
         every(lambda: 1.0, self._each_second)
         every(lambda: 10.0, self._expire_clients)
         if self._sink is not None:
@@ -281,10 +293,8 @@ class Broker:
         for flusher in (self._flusher, self._checkpointer):
             if flusher is not None:
                 flusher.stop()
-        try:
-            self.offsets.save()
-        except OSError as error:
-            log.error("the consumer offsets can't be written: %s", error)
+        self._save_offsets()
+        self.store.on_fault = lambda: None
         self.store.close()
 
     # The log's end moves
@@ -315,7 +325,33 @@ class Broker:
 
     def _save_checkpoint(self) -> None:
         if self._checkpointer is not None and not self._checkpointer.busy and self.store.fault is None:
-            self._checkpointer.request(lambda _: None)
+            self._checkpointer.request(self._checkpointed)
+
+    def _checkpointed(self, error: BaseException | None) -> None:
+        if error is not None:
+            self._upkeep.failed("the checkpoint", error)
+        else:
+            self._upkeep.done("the checkpoint")
+
+    def _save_offsets(self) -> None:
+        try:
+            self.offsets.save()
+        except OSError as error:
+            self._upkeep.failed("the consumer offsets", error)
+        else:
+            self._upkeep.done("the consumer offsets")
+
+    def _fault_changed(self) -> None:
+        """Messages are refused, for another reason than before, or taken again: say so at once, everywhere."""
+        fault = self.store.fault
+        if fault is None:
+            log.info("messages are accepted again")
+        else:
+            log.error("messages are refused: %s", fault)
+        if self.store.broken is not None:
+            self._acks.fail_waiting(self.store.broken)
+        self._registration.changed()
+        self._host.refusing(fault)
 
     # Time passes
 
@@ -328,27 +364,17 @@ class Broker:
         self.statistics.sample(now_ms)
         if self.store.bytes_since_checkpoint > _CHECKPOINT_BYTES:
             self._save_checkpoint()
-        fault = self.store.fault
-        if fault != self._store_fault:
-            self._store_fault = fault
-            if fault is None:
-                log.info("messages are accepted again")
-            else:
-                log.error("messages are refused: %s", fault)
-            self._registration.changed()
+        if self.store.full:
+            self._make_room()
 
     def _clean(self) -> None:
         self._clean_seconds = self.store.clean(self._host.clock.now_ms()) / 1000
-        if self.store.fault is not None:
-            self._try_store()
 
-    def _try_store(self) -> None:
-        """Have the store repair what a failed write left: a broker whose topics can't be written gets no send to do it.
-
-        Storing nothing does all that comes before storing something.
-        """
+    def _make_room(self) -> None:
+        """Delete what may be, and go on as soon as there is room: no send comes that would find it out."""
+        self._clean()
         try:
-            self.store.append_batch([])
+            self.store.resume()
         except StoreError as error:
             log.debug("messages are still refused: %s", error)
 
@@ -384,7 +410,7 @@ class Broker:
     def _registered_topics(self) -> tuple[dict[str, TopicConfig], DataVersion]:
         """The topics as name servers are told them: not writable while the store isn't."""
         topics, version = self.topics.registered(), self.topics.version
-        if self._store_fault is not None:
+        if self.store.fault is not None:
             topics = {name: replace(topic, perm=topic.perm & ~PERM_WRITE) for name, topic in topics.items()}
             version = replace(version, counter=version.counter + (1 << 32))
         return topics, version

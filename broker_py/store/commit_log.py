@@ -18,6 +18,7 @@ from broker_py.message.record import (
     stored_ms_of,
 )
 from broker_py.seams import File, FileSystem
+from broker_py.store.flusher import Forcing
 from broker_py.store.handles import Handles
 from broker_py.store.segments import Segments
 
@@ -31,9 +32,10 @@ class LogFlush:
     `target` is what will be durable; `stored_ms` the store time of the newest message in it, for the checkpoint.
     """
 
-    __slots__ = ("_fault", "_handles", "stored_ms", "target")
+    __slots__ = ("_fault", "_forcing", "_handles", "stored_ms", "target")
 
-    def __init__(self, handles: list[File], target: int, stored_ms: int, fault: str | None) -> None:
+    def __init__(self, forcing: Forcing, handles: list[File], target: int, stored_ms: int, fault: str | None) -> None:
+        self._forcing = forcing
         self._handles = handles
         self._fault = fault
         self.target = target
@@ -43,8 +45,7 @@ class LogFlush:
         """Force every file that holds something not yet known to be durable. OSError, also when it failed before."""
         if self._fault is not None:
             raise OSError(errno.EIO, self._fault)
-        for handle in self._handles:
-            handle.fdatasync()
+        self._forcing.force(self._handles)
 
 
 class CommitLog:
@@ -60,6 +61,7 @@ class CommitLog:
         self._staged: list[bytes] = []
         self._runs: list[tuple[int, list[bytes]]] = []
         self._partial = bytearray()
+        self._forcing = Forcing()
         self._blank_start = 0
         self._blank_end = 0
         self._unforced: list[int] = []
@@ -237,7 +239,7 @@ class CommitLog:
         """
         self._flushes += 1
         handles = [self._handles.hold(self._segments.path(start)) for start in self._unforced]
-        return LogFlush(handles, self.written, stored_ms, fault)
+        return LogFlush(self._forcing, handles, self.written, stored_ms, fault)
 
     def finish_flush(self, flush: LogFlush, *, forced: bool) -> None:
         """Let go of the files that are full and durable, but not while another thread may still force them."""

@@ -66,6 +66,11 @@ class StoreConfig:
         return self.store_path_consume_queue or self.store_path_root_dir + "/consumequeue"
 
     @property
+    def index_directory(self) -> str:
+        """Directory of the index files."""
+        return self.store_path_index or self.store_path_root_dir + "/index"
+
+    @property
     def checkpoint_path(self) -> str:
         """The file that says what is durable."""
         return self.store_checkpoint or self.store_path_root_dir + "/checkpoint"

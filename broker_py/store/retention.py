@@ -35,6 +35,7 @@ class Retention:
         self.disk_full: str | None = None
         self.log_disk_percent = 0
         self.queue_disk_percent = 0
+        self.index_disk_percent = 0
 
     def delete_soon(self, runs: int) -> None:
         """Delete expired files in the next runs, whatever the hour and the disks (the manual trigger)."""
@@ -77,11 +78,13 @@ class Retention:
         config = self.config
         self.log_disk_percent = used_percent(self._files, config.commit_log_directory)
         self.queue_disk_percent = used_percent(self._files, config.consume_queue_directory)
+        self.index_disk_percent = used_percent(self._files, config.index_directory)
         path, percent = config.commit_log_directory, self.log_disk_percent
         if self.queue_disk_percent > percent:
             path, percent = config.consume_queue_directory, self.queue_disk_percent
         if percent > config.disk_space_warning_level_ratio:
-            self.disk_full = (
+            # Told once: each further percent would be another reason, to be logged and registered.
+            self.disk_full = self.disk_full or (
                 f"the disk of {path} is {percent} % full, more than the {config.disk_space_warning_level_ratio} % of "
                 "diskSpaceWarningLevelRatio"
             )

@@ -5,6 +5,7 @@ from typing import Any
 
 from broker_py.broker.config import BrokerConfig
 from broker_py.broker.statistics import Statistics
+from broker_py.broker.upkeep import Upkeep
 from broker_py.errors import ConfigError, RequestRefused
 from broker_py.model.data_version import DataVersion
 from broker_py.remoting.peer import Peer
@@ -28,6 +29,7 @@ class BrokerHandler:
         config: BrokerConfig,
         store: Store,
         statistics: Statistics,
+        upkeep: Upkeep,
         clock: Clock,
         show: Callable[[], str],
         change: Callable[[str], None],
@@ -36,6 +38,7 @@ class BrokerHandler:
         self._config = config
         self._store = store
         self._statistics = statistics
+        self._upkeep = upkeep
         self._clock = clock
         self._show = show
         self._change = change
@@ -85,6 +88,7 @@ class BrokerHandler:
             "brokerVersionDesc": VERSION_NAME,
             "brokerActive": "false" if self._config.is_slave else "true",
             "brokerFault": store.fault or "none",
+            "brokerWarning": self._upkeep.warning or "none",
             **statistics.rates(),
             **statistics.totals(),
             "putMessageTimesTotal": str(max(1, statistics.put_messages)),
