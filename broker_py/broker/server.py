@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from broker_py.broker.ack_policy import AckPolicy
 from broker_py.broker.clients import ConsumerGroup, ConsumerTable, ProducerTable
+from broker_py.broker.cold_reads import ColdReads
 from broker_py.broker.config import BrokerConfig, check_together, ha_port, replicas_to_wait_for
 from broker_py.broker.consumer_offsets import ConsumerOffsetTable
 from broker_py.broker.groups import GroupTable
@@ -56,6 +57,7 @@ from broker_py.store.config import FlushDiskType, StoreConfig
 from broker_py.store.flusher import Flusher
 from broker_py.store.recovery import Progress, tell_nobody
 from broker_py.store.store import Store
+from broker_py.store.warmer import Warmer
 from broker_py.wire.codes import RequestCode
 from broker_py.wire.command import Command
 from broker_py.wire.headers.pull import ViewMessageRequest
@@ -145,8 +147,14 @@ class Broker:
         self._ack_table = AckTable(replicas_to_wait_for(config, settings.replication))
         log_bytes = StoreLog(self.store)
         self._ha_port = ha_port(config, settings.replication)
+        self._cold_reads = ColdReads(self.store, self._router)
         self._source = ReplicationSource(
-            log_bytes, settings.replication, self._ack_table, self._slave_acknowledged, clock
+            log_bytes,
+            settings.replication,
+            self._ack_table,
+            self._slave_acknowledged,
+            clock,
+            fetch=self._cold_reads.fetch,
         )
         self._sink = ReplicationSink(log_bytes, settings.replication, self._copied, clock) if config.is_slave else None
         self._sync = MetadataSync(self._client, self.topics, self.groups, self.offsets) if config.is_slave else None
@@ -214,6 +222,7 @@ class Broker:
         QueryHandler(self.store, self.topics).register(router)
         RelayHandler(config, self.store, self.topics, self.offsets, self.consumers).register(router)
         self._broker_handler.register(router)
+        self._cold_reads.register()
 
     # Starting and stopping
 
@@ -238,6 +247,7 @@ class Broker:
         self.offsets.load()
         self.store.on_arrival(self._arrived)
         self.store.on_fault = self._fault_changed
+        self.store.copied_end = self._source.copied_end
         self.store.dispatch(self._acks.visible())
         log.info(
             "store %s is open after %.2f s: log from %d to %d",
@@ -249,6 +259,7 @@ class Broker:
         post = asyncio.get_running_loop().call_soon_threadsafe
         self._flusher = Flusher(self.store.start_flush, self.store.finish_flush, post, "flusher")
         self._checkpointer = Flusher(self.store.start_checkpoint, self.store.finish_checkpoint, post, "checkpointer")
+        self._cold_reads.warmer = Warmer(self._host.files, post)
         await self._source.start(self._settings.server.bind_address, self._ha_port)
         await self._server.start()
         self.topics.on_change = self._registration.changed
@@ -293,6 +304,8 @@ class Broker:
         for flusher in (self._flusher, self._checkpointer):
             if flusher is not None:
                 flusher.stop()
+        if self._cold_reads.warmer is not None:
+            self._cold_reads.warmer.stop()
         self._save_offsets()
         self.store.on_fault = lambda: None
         self.store.close()

@@ -24,6 +24,8 @@ from broker_py.store.segments import Segments
 
 _BLANK_BYTES: Final = 8
 _HEAD_BYTES: Final = 76
+# What this process wrote last is taken to be in the page cache without asking, which costs what reading it does.
+_IN_MEMORY_BYTES: Final = 32 << 20
 
 
 class LogFlush:
@@ -68,6 +70,7 @@ class CommitLog:
         self._flushes = 0
         self._forced = 0
         self._unclean = False
+        self._own_start = 0
         self.segment_size = segment_size
         self.written = 0
         self.end = 0
@@ -75,7 +78,7 @@ class CommitLog:
     def load(self, *, after_crash: bool, durable_end: int) -> None:
         """Look at the files. All their bytes count as written until `cut` says where the records end."""
         self._segments.load(after_crash=after_crash, durable_end=durable_end)
-        self.written = self.end = self._segments.end
+        self.written = self.end = self._own_start = self._segments.end
 
     def distrust(self, log_offset: int) -> None:
         """Have everything from `log_offset` forced by the next flush: what was read may be in memory only."""
@@ -229,6 +232,7 @@ class CommitLog:
         self._force_names()
         self._forget(log_offset)
         self.written = log_offset
+        self._own_start = min(self._own_start, log_offset)
         self._unclean = False
 
     def start_flush(self, stored_ms: int, fault: str | None = None) -> LogFlush:
@@ -257,7 +261,10 @@ class CommitLog:
     def read(self, log_offset: int, size: int) -> bytes:
         """Return up to `size` bytes from `log_offset`: never what is not written, nor beyond the end of its file."""
         end = min(log_offset + size, self.written, self.segment_end(log_offset))
-        return self._segments.read(log_offset, end - log_offset) if end > log_offset else b""
+        if end <= log_offset:
+            return b""
+        in_memory = log_offset >= self._own_start and log_offset >= self.written - _IN_MEMORY_BYTES
+        return self._segments.read(log_offset, end - log_offset, in_memory=in_memory)
 
     def record_at(self, log_offset: int) -> bytes | None:
         """Return the whole message record at `log_offset`, or None when there is none."""

@@ -10,7 +10,7 @@ import errno
 import logging
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Final
+from typing import Any, Final, TypeVar
 
 from broker_py.errors import LogFull, StoreError
 from broker_py.message.record import Message, MessageIllegal, body_crc, encode_record, record_size
@@ -21,7 +21,7 @@ from broker_py.store.config import StoreConfig
 from broker_py.store.consume_queue import ConsumeQueue
 from broker_py.store.directories import make_durable_directory
 from broker_py.store.dispatch import Dispatcher, OnArrival, Placed, is_consumable
-from broker_py.store.handles import Handles
+from broker_py.store.handles import Handles, Patience
 from broker_py.store.queue_table import ConsumeQueueTable, QueuesSync
 from broker_py.store.reading import GetResult, GetStatus, Reader
 from broker_py.store.recovery import Progress, Recovery, tell_nobody
@@ -32,6 +32,7 @@ _OPEN_FILES: Final = 256
 _RESUME_BYTES: Final = 64 * 1024
 _DISK_FULL_ERRORS: Final = (errno.ENOSPC, errno.EDQUOT)
 _logger = logging.getLogger(__name__)
+_T = TypeVar("_T")
 
 
 class CheckpointWork:
@@ -64,6 +65,7 @@ class Store:
     `written`, `flushed` and `dispatched` are watermarks of the log. `store_host` is this broker's packed address,
     `memory_bytes` the machine's memory, `process_id` goes into the abort file. `progress` hears how far `load` is.
     `on_fault` is called when `fault` changes: as soon as messages are refused, for another reason, or taken again.
+    `copied_end` tells up to where all connected slaves have the log, None without one.
     """
 
     def __init__(
@@ -104,6 +106,7 @@ class Store:
         self._queues_full = False
         self._told: str | None = None
         self.on_fault: Callable[[], None] = lambda: None
+        self.copied_end: Callable[[], int | None] = lambda: None
         self.written = Watermark()
         self.flushed = Watermark()
 
@@ -465,6 +468,14 @@ class Store:
         except OSError as error:
             raise StoreError(f"{topic} queue {queue_id} can't be read at {queue_offset}: {error}") from error
 
+    def without_waiting(self, patience: Patience, work: Callable[..., _T], *arguments: Any) -> _T:
+        """Return what `work` returns; meanwhile reads do as `patience` says, and are `NotCached` rather than wait."""
+        self._handles.patience = patience
+        try:
+            return work(*arguments)
+        finally:
+            self._handles.patience = Patience.WAIT
+
     def record(self, log_offset: int) -> bytes | None:
         """Return the stored message at `log_offset`, or None when none begins there. OSError."""
         return self.log.record_at(log_offset)
@@ -532,7 +543,10 @@ class Store:
         """Delete a log file that is due, with the queue files that end before it; return ms until the next call."""
         log_min_offset = self.log.min_offset
         try:
-            delay = self._retention.step(now_ms, self.dispatched.value)
+            copied_end = self.copied_end()
+            delay = self._retention.step(
+                now_ms, self.dispatched.value, self.log.written if copied_end is None else copied_end
+            )
             if self.log.min_offset != log_min_offset:
                 self.remove_expired_units()
         except OSError as error:
