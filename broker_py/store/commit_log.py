@@ -24,6 +24,7 @@ from broker_py.store.segments import Segments
 
 _BLANK_BYTES: Final = 8
 _HEAD_BYTES: Final = 76
+_PROBE_BYTES: Final = 64 * 1024
 # What this process wrote last is taken to be in the page cache without asking, which costs what reading it does.
 _IN_MEMORY_BYTES: Final = 32 << 20
 
@@ -219,6 +220,13 @@ class CommitLog:
     def unclean(self) -> bool:
         """True while bytes of a failed write may lie behind `written`: `cut` there, and force it, before the next."""
         return self._unclean
+
+    def probe_room(self) -> None:
+        """Write some of the zeros where the next records will lie; OSError when the disk has no room for them."""
+        size = min(_PROBE_BYTES, self.segment_end(self.written) - self.written)
+        if self._segments.first <= self.written < self._segments.end:
+            self._hold(self.segment_start(self.written))
+            self._segments.write(self.written, bytes(size))
 
     def cut(self, log_offset: int) -> None:
         """Make `log_offset` the end of the log; what lies behind becomes zeros. OSError.

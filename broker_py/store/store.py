@@ -248,10 +248,16 @@ class Store:
             raise self._refusal()
 
     def _repair(self) -> None:
-        """Make sure that what the failed write left is zeros, durably."""
+        """Make sure that there is room again, and that what the failed write left is zeros, durably."""
         if self.log.unclean:
             self._cut_failed_write()
         if self.log.unclean:
+            return
+        try:
+            self.log.probe_room()
+        except OSError as error:
+            if error.errno not in _DISK_FULL_ERRORS:
+                self._failed_write(error)
             return
         self.flush_log()
         self._log_full = None

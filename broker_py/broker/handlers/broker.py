@@ -96,6 +96,7 @@ class BrokerHandler:
             "putMessageAverageSize": str(round(statistics.put_bytes / max(1, statistics.put_messages), 2)),
             "putMessageFailedTimes": str(statistics.put_failed),
             "commitLogDiskRatio": str(store.log_disk_percent / 100),
+            f"commitLogDiskRatio_{store.config.commit_log_directory}": str(store.log_disk_percent / 100),
             "consumeQueueDiskRatio": str(store.queue_disk_percent / 100),
             "commitLogMinOffset": str(store.log.min_offset),
             "commitLogMaxOffset": str(written),

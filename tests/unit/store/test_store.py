@@ -190,7 +190,46 @@ def test_what_a_failed_write_left_in_a_used_file_is_forced_to_be_zeros() -> None
     files.fail_after_bytes = None
     store.append(a_message())
     store.commit()
-    assert operations == ["pwrite", "truncate", "truncate", "fdatasync", "pwrite"]
+    assert operations == ["pwrite", "truncate", "truncate", "pwrite", "fdatasync", "pwrite"]
+
+
+def test_a_store_without_room_does_not_seem_to_have_some_in_between() -> None:
+    files = MemoryFiles()
+    store = a_store(files)
+    store.append(a_message())
+    store.commit()
+    heard: list[str | None] = []
+    store.on_fault = lambda: heard.append(store.fault)
+    store.append(a_message())
+    files.fail_writes = errno.EDQUOT
+    with pytest.raises(LogFull):
+        store.commit()
+    for _ in range(3):
+        with pytest.raises(LogFull, match="no room for the log"):
+            store.resume()
+        with pytest.raises(LogFull, match="no room for the log"):
+            store.append(a_message())
+    assert len(heard) == 1
+    files.fail_writes = None
+    store.resume()
+    assert heard[1:] == [None]
+    again = a_store(files.kill())
+    assert again.max_offset("T", 0) == 1
+
+
+def test_a_disk_that_breaks_while_it_is_asked_for_room_is_broken() -> None:
+    files = MemoryFiles()
+    store = a_store(files)
+    store.append(a_message())
+    store.commit()
+    store.append(a_message())
+    files.fail_writes = errno.ENOSPC
+    with pytest.raises(LogFull):
+        store.commit()
+    files.fail_writes = errno.EIO
+    with pytest.raises(StoreError, match="restart the broker"):
+        store.resume()
+    assert store.broken is not None
 
 
 def test_of_a_failed_write_nothing_comes_back_after_a_crash() -> None:

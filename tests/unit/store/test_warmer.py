@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from queue import SimpleQueue
-from threading import Event, Semaphore
+from threading import Event
 from typing import cast
 
 import pytest
@@ -11,6 +11,8 @@ from broker_py.seams import FileSystem
 from broker_py.store import warmer as warmer_module
 from broker_py.store.handles import NotCached
 from broker_py.store.warmer import AHEAD_BYTES, Warmer
+
+_PATIENCE_SECONDS = 100.0  # a thread of a busy machine may have to wait for its turn
 
 
 class GatedFile:
@@ -35,17 +37,25 @@ class GatedFiles:
 
     def __init__(self) -> None:
         self.opened: SimpleQueue[str] = SimpleQueue()
-        self.gate = Semaphore(0)
+        self.gates: dict[str, Event] = {}
+        self.closing = False
         self.reads: list[tuple[str, int, int]] = []
         self.gone: set[str] = set()
         self.broken: set[str] = set()
         self.closed = 0
 
+    def gate(self, path: str) -> Event:
+        """What the opening of a file waits for."""
+        gate = self.gates.setdefault(path, Event())
+        if self.closing:
+            gate.set()
+        return gate
+
     def open(self, path: str, *, create: bool = False, write: bool = True) -> GatedFile:
         assert not create
         assert not write
         self.opened.put(path)
-        assert self.gate.acquire(timeout=10)
+        assert self.gate(path).wait(_PATIENCE_SECONDS)
         if path in self.gone:
             raise FileNotFoundError(path)
         return GatedFile(self, path)
@@ -67,25 +77,25 @@ class Site:
 
     def begun(self) -> str:
         """The next file that a thread opens."""
-        return self.files.opened.get(timeout=10)
+        return self.files.opened.get(timeout=_PATIENCE_SECONDS)
 
-    def let_one_end(self) -> None:
-        self.files.gate.release()
-        self.calls.get(timeout=10)()
+    def let_end(self, path: str) -> None:
+        self.files.gate(path).set()
+        self.calls.get(timeout=_PATIENCE_SECONDS)()
 
     def close(self) -> None:
-        self.files.gate.release(100)
+        self.files.closing = True
+        for gate in list(self.files.gates.values()):
+            gate.set()
         self.warmer.stop()
 
 
 def test_what_is_asked_for_is_read_from_its_page_on_and_a_good_piece_more() -> None:
     site = Site()
     site.ask("one", "/small", 5000, 10)
-    site.begun()
-    site.let_one_end()
+    site.let_end(site.begun())
     site.ask("one", "/large", 8192, AHEAD_BYTES * 2)
-    site.begun()
-    site.let_one_end()
+    site.let_end(site.begun())
     assert site.files.reads == [("/small", AHEAD_BYTES, 4096), ("/large", AHEAD_BYTES * 2, 8192)]
     assert site.done == [("/small", "None"), ("/large", "None")]
     assert site.files.closed == 2
@@ -99,8 +109,8 @@ def test_an_owner_has_one_read_under_way_and_owners_take_turns() -> None:
     site.ask("modest", "/modest")
     assert {site.begun(), site.begun()} == {"/greedy0", "/modest"}
     assert site.files.opened.empty()
-    site.let_one_end()
-    site.let_one_end()
+    site.let_end("/greedy0")
+    site.let_end("/modest")
     assert site.begun() == "/greedy1"
     assert site.files.opened.empty(), "a thread is free, but the owner has its read"
     site.ask("third", "/third")
@@ -114,8 +124,7 @@ def test_a_file_that_is_gone_is_no_error_and_a_bad_sector_is_one() -> None:
     site.files.broken.add("/broken")
     for path in ("/gone", "/broken"):
         site.ask("one", path)
-        site.begun()
-        site.let_one_end()
+        site.let_end(site.begun())
     assert site.done == [("/gone", "None"), ("/broken", "[Errno 5] a bad sector")]
     assert site.files.closed == 1
     site.close()
@@ -127,7 +136,7 @@ def test_too_many_reads_are_refused_those_of_one_owner_first(monkeypatch: pytest
     site = Site()
     assert [site.ask("one", f"/{number}") for number in range(4)] == [True, True, True, False]
     assert [site.ask("two", "/two"), site.ask("three", "/three")] == [True, False]
-    site.let_one_end()
+    site.let_end(site.begun())
     assert site.ask("three", "/three")
     site.close()
 
@@ -137,11 +146,9 @@ def test_a_stop_lets_running_reads_end_and_begins_no_other() -> None:
     site.ask("one", "/running")
     site.ask("one", "/waiting")
     assert site.begun() == "/running"
-    ended = Event()
-    site.files.gate.release()
+    site.files.gate("/running").set()
     site.warmer.stop()
-    ended.set()
     assert site.files.reads == [("/running", AHEAD_BYTES, 0)]
-    site.calls.get(timeout=10)()
+    site.calls.get(timeout=_PATIENCE_SECONDS)()
     assert site.done == [("/running", "None")]
     assert site.files.opened.empty()
