@@ -23,6 +23,12 @@ class File(Protocol):
     def pread(self, size: int, position: int) -> bytes:
         """Return up to `size` bytes from `position`; fewer at the end of the file."""
 
+    def pread_cached(self, size: int, position: int) -> bytes | None:
+        """As `pread`, without waiting for the disk: None unless all `size` bytes are in memory.
+
+        OSError with EOPNOTSUPP where the file system can't tell.
+        """
+
     def pwrite(self, data: bytes | bytearray | memoryview, position: int) -> None:
         """Write all of `data` at `position`; on OSError any part of it may have been written."""
 

@@ -3,10 +3,11 @@
 A message is *acknowledged* when it is written; with SYNC_FLUSH when it is flushed; with SYNC_MASTER and
 inSyncReplicas above 1 when that many brokers hold it. Consumers see no more than what is acknowledged, so that
 nothing consumed can be gone after a crash or a take-over. Where the slaves are away (11) or too slow (12) the
-message is stored and counts as sent all the same, and is shown.
+message is stored and counts as sent all the same, and is shown. docs/durability.md has it as a table.
 
 Source: store CommitLog.handleDiskFlushAndHA, ha/GroupTransferService. Differs from Java 5.1.0, which with no slave
-connected lets each send wait for slaveTimeout: here it is answered at once, as Java 4.9 does.
+connected lets each send wait for slaveTimeout: here it is answered at once, as Java 4.9 does; and which heeds
+minInSyncReplicas with a controller only.
 """
 
 import logging
@@ -15,7 +16,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from broker_py.broker.statistics import Statistics
-from broker_py.errors import StoreError
+from broker_py.errors import RequestRefused, StoreError
 from broker_py.remoting.peer import Peer
 from broker_py.replication.acks import AckTable
 from broker_py.replication.config import ReplicationConfig
@@ -70,6 +71,19 @@ class AckPolicy:
         self._staged: list[_Sent] = []
         self._waiting: deque[_Sent] = deque()
         self._released = 0  # log offset up to which messages are shown though no slave has them
+
+    def require_replicas(self) -> None:
+        """RequestRefused while fewer brokers are in sync than minInSyncReplicas: nothing is stored then."""
+        needed = self._replication.min_in_sync_replicas
+        if self._replicas <= 1 or needed <= 1:
+            return
+        found = self._acks.in_sync(self._store.written.value, self._replication.ha_max_gap_not_in_sync)
+        if found < needed:
+            self._statistics.put_failed += 1
+            raise RequestRefused(
+                ResponseCode.SYSTEM_ERROR,
+                f"in-sync replicas not enough: {found}, this broker included, and minInSyncReplicas is {needed}",
+            )
 
     def expect(self, end: int, command: Command, peer: Peer, reply: Reply, wait: bool) -> None:
         """Answer a send with `reply` once what lies before `end` is safe; without `wait`, once it is written."""

@@ -101,7 +101,7 @@ def check_together(broker: BrokerConfig, replication: ReplicationConfig) -> None
         faults.append(f"brokerRole is {role} and brokerId is {broker.broker_id}; a master has 0")
     if not _is_ip(broker.broker_ip1):
         faults.append(f"brokerIP1 is {broker.broker_ip1}, which is not an IP address: message ids carry it as one")
-    replicas = replication.in_sync_replicas
+    replicas = max(replication.in_sync_replicas, replicas_to_wait_for(broker, replication))
     if replication.min_in_sync_replicas > replicas:
         faults.append(f"minInSyncReplicas is {replication.min_in_sync_replicas}, more than inSyncReplicas ({replicas})")
     port = ha_port(broker, replication)

@@ -1,5 +1,6 @@
 """The store as replication sees it: a row of bytes."""
 
+from broker_py.store.handles import Patience
 from broker_py.store.store import Store
 
 
@@ -19,9 +20,9 @@ class StoreLog:
         """Log offset behind the last byte written."""
         return 0 if self._store.log.empty else self._store.written.value
 
-    def read(self, log_offset: int, size: int) -> bytes:
-        """Return written bytes of one segment."""
-        return self._store.log.read(log_offset, size)
+    def read(self, log_offset: int, size: int, patience: Patience = Patience.WAIT) -> bytes:
+        """Return written bytes of one segment; NotCached when that would take more patience."""
+        return self._store.without_waiting(patience, self._store.log.read, log_offset, size)
 
     def segment_end(self, log_offset: int) -> int:
         """Return the end of the segment that holds a log offset."""

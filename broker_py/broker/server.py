@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from broker_py.broker.ack_policy import AckPolicy
 from broker_py.broker.clients import ConsumerGroup, ConsumerTable, ProducerTable
+from broker_py.broker.cold_reads import ColdReads
 from broker_py.broker.config import BrokerConfig, check_together, ha_port, replicas_to_wait_for
 from broker_py.broker.consumer_offsets import ConsumerOffsetTable
 from broker_py.broker.foreign_store import check_store
@@ -41,6 +42,7 @@ from broker_py.broker.replica_log import StoreLog
 from broker_py.broker.statistics import Statistics
 from broker_py.broker.store_owner import StoreOwner
 from broker_py.broker.topics import TopicTable
+from broker_py.broker.upkeep import Upkeep
 from broker_py.errors import ConfigError, StoreError
 from broker_py.message.ids import UniqueIds, pack_host
 from broker_py.model.data_version import DataVersion
@@ -61,6 +63,7 @@ from broker_py.store.config import FlushDiskType, StoreConfig
 from broker_py.store.flusher import Flusher
 from broker_py.store.recovery import Progress, tell_nobody
 from broker_py.store.store import Store
+from broker_py.store.warmer import Warmer
 from broker_py.wire.codes import RequestCode
 from broker_py.wire.command import Command
 from broker_py.wire.headers.pull import ViewMessageRequest
@@ -90,7 +93,8 @@ class BrokerSettings:
 class Host:
     """The real world, as the command chose it: `memory_bytes` is the machine's, `pid` this process's.
 
-    `recovering` hears how far the store's recovery is; `random(n)` returns n bytes that nobody can guess.
+    `recovering` hears how far the store's recovery is, `refusing` why messages are refused, None when they are not;
+    `random(n)` returns n bytes that nobody can guess.
     """
 
     files: FileSystem
@@ -98,6 +102,7 @@ class Host:
     memory_bytes: int
     pid: int
     recovering: Progress = tell_nobody
+    refusing: Callable[[str | None], None] = lambda _: None
     random: Callable[[int], bytes] = secrets.token_bytes
 
 
@@ -137,7 +142,6 @@ class Broker:
             progress=host.recovering,
         )
         self._owner = StoreOwner(host.files, settings.store.store_path_root_dir, config)
-        self._store_fault: str | None = None
         self._clean_seconds = settings.store.clean_resource_interval / 1000
 
         directory = settings.store.store_path_root_dir + "/config"
@@ -154,6 +158,7 @@ class Broker:
         self.locks = QueueLocks()
         self.parked = ParkedPulls()
         self.statistics = Statistics(clock.now_ms())
+        self._upkeep = Upkeep()
 
         self._router = Router()
         self._outbox = Outbox(self._before_write)
@@ -166,8 +171,15 @@ class Broker:
         self._ha_port = ha_port(config, settings.replication)
         value = read_secret(host.files, settings.replication)
         secret = None if value is None else Secret(value, host.random)
+        self._cold_reads = ColdReads(self.store, self._router)
         self._source = ReplicationSource(
-            log_bytes, settings.replication, self._ack_table, self._slave_acknowledged, clock, secret=secret
+            log_bytes,
+            settings.replication,
+            self._ack_table,
+            self._slave_acknowledged,
+            clock,
+            secret=secret,
+            fetch=self._cold_reads.fetch,
         )
         self._master_view = MasterView(self._client)
         describe = self._master_view.describe
@@ -216,7 +228,14 @@ class Broker:
         )
         self._topic_handler = TopicHandler(config, self.store, self.topics, self.offsets)
         self._broker_handler = BrokerHandler(
-            config, self.store, self.statistics, clock, show_config, change_config, self._replication_status
+            config,
+            self.store,
+            self.statistics,
+            self._upkeep,
+            clock,
+            show_config,
+            change_config,
+            self._replication_status,
         )
         self._route()
 
@@ -238,6 +257,7 @@ class Broker:
         RelayHandler(config, self.store, self.topics, self.offsets, self.consumers).register(router)
         self._broker_handler.register(router)
         KeptHandler(self.kept).register(router)
+        self._cold_reads.register()
 
     # Starting and stopping
 
@@ -262,6 +282,8 @@ class Broker:
         self.groups.load()
         self.offsets.load()
         self.store.on_arrival(self._arrived)
+        self.store.on_fault = self._fault_changed
+        self.store.copied_end = self._source.copied_end
         self.store.dispatch(self._acks.visible())
         log.info(
             "store %s is open after %.2f s: log from %d to %d",
@@ -274,11 +296,14 @@ class Broker:
         self._flusher = Flusher(self.store.start_flush, self.store.finish_flush, post, "flusher")
         self._checkpointer = Flusher(self.store.start_checkpoint, self.store.finish_checkpoint, post, "checkpointer")
         self._indexer = Flusher(self.store.start_index_read, self.store.finish_index_read, post, "indexer")
+        self._cold_reads.warmer = Warmer(self._host.files, post)
         await self._source.start(self._settings.server.bind_address, self._ha_port)
         await self._server.start()
         self.topics.on_change = self._registration.changed
         self._registration.start()
         self._start_periodic()
+        if self.store.fault is not None:
+            self._fault_changed()
 
     def _start_periodic(self) -> None:
         every = self._periodic.every
@@ -292,7 +317,7 @@ class Broker:
         every(lambda: store().flush_consume_queue_thorough_interval / 1000, self._save_checkpoint)
         every(lambda: _INDEX_PAUSE_SECONDS if self.store.index_lag_bytes else 1.0, self._complete_index)
         every(lambda: self._clean_seconds, self._clean)
-        every(lambda: self._settings.broker.flush_consumer_offset_interval / 1000, self.offsets.save)
+        every(lambda: self._settings.broker.flush_consumer_offset_interval / 1000, self._save_offsets)
         every(lambda: 1.0, self._each_second)
         every(lambda: 10.0, self._expire_clients)
         if self._sink is not None:
@@ -317,10 +342,10 @@ class Broker:
         for flusher in (self._flusher, self._checkpointer, self._indexer):
             if flusher is not None:
                 flusher.stop()
-        try:
-            self.offsets.save()
-        except OSError as error:
-            log.error("the consumer offsets can't be written: %s", error)
+        if self._cold_reads.warmer is not None:
+            self._cold_reads.warmer.stop()
+        self._save_offsets()
+        self.store.on_fault = lambda: None
         self.store.close()
 
     # The log's end moves
@@ -351,7 +376,33 @@ class Broker:
 
     def _save_checkpoint(self) -> None:
         if self._checkpointer is not None and not self._checkpointer.busy and self.store.fault is None:
-            self._checkpointer.request(lambda _: None)
+            self._checkpointer.request(self._checkpointed)
+
+    def _checkpointed(self, error: BaseException | None) -> None:
+        if error is not None:
+            self._upkeep.failed("the checkpoint", error)
+        else:
+            self._upkeep.done("the checkpoint")
+
+    def _save_offsets(self) -> None:
+        try:
+            self.offsets.save()
+        except OSError as error:
+            self._upkeep.failed("the consumer offsets", error)
+        else:
+            self._upkeep.done("the consumer offsets")
+
+    def _fault_changed(self) -> None:
+        """Messages are refused, for another reason than before, or taken again: say so at once, everywhere."""
+        fault = self.store.fault
+        if fault is None:
+            log.info("messages are accepted again")
+        else:
+            log.error("messages are refused: %s", fault)
+        if self.store.broken is not None:
+            self._acks.fail_waiting(self.store.broken)
+        self._registration.changed()
+        self._host.refusing(fault)
 
     def _complete_index(self) -> None:
         if self._indexer is not None and not self._indexer.busy and self.store.index_read_due:
@@ -368,27 +419,17 @@ class Broker:
         self.statistics.sample(now_ms)
         if self.store.bytes_since_checkpoint > _CHECKPOINT_BYTES or self.store.many_keys_wait:
             self._save_checkpoint()
-        fault = self.store.fault
-        if fault != self._store_fault:
-            self._store_fault = fault
-            if fault is None:
-                log.info("messages are accepted again")
-            else:
-                log.error("messages are refused: %s", fault)
-            self._registration.changed()
+        if self.store.full:
+            self._make_room()
 
     def _clean(self) -> None:
         self._clean_seconds = self.store.clean(self._host.clock.now_ms()) / 1000
-        if self.store.fault is not None:
-            self._try_store()
 
-    def _try_store(self) -> None:
-        """Have the store repair what a failed write left: a broker whose topics can't be written gets no send to do it.
-
-        Storing nothing does all that comes before storing something.
-        """
+    def _make_room(self) -> None:
+        """Delete what may be, and go on as soon as there is room: no send comes that would find it out."""
+        self._clean()
         try:
-            self.store.append_batch([])
+            self.store.resume()
         except StoreError as error:
             log.debug("messages are still refused: %s", error)
 
@@ -424,7 +465,7 @@ class Broker:
     def _registered_topics(self) -> tuple[dict[str, TopicConfig], DataVersion]:
         """The topics as name servers are told them: not writable while the store isn't."""
         topics, version = self.topics.registered(), self.topics.version
-        if self._store_fault is not None:
+        if self.store.fault is not None:
             topics = {name: replace(topic, perm=topic.perm & ~PERM_WRITE) for name, topic in topics.items()}
             version = replace(version, counter=version.counter + (1 << 32))
         return topics, version

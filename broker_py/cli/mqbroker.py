@@ -76,9 +76,19 @@ def _broker(options: argparse.Namespace) -> int:
     def recovering(done_bytes: int, total_bytes: int) -> None:
         manager.progress(f"recovering commit log: {_gib(done_bytes)} of {_gib(total_bytes)} GiB")
 
+    def refusing(fault: str | None) -> None:
+        manager.fault(None if fault is None else f"messages are refused: {fault}")
+
     async def start() -> str:
         nonlocal broker
-        host = Host(files=files, clock=clock, memory_bytes=memory_bytes(), pid=os.getpid(), recovering=recovering)
+        host = Host(
+            files=files,
+            clock=clock,
+            memory_bytes=memory_bytes(),
+            pid=os.getpid(),
+            recovering=recovering,
+            refusing=refusing,
+        )
         broker = Broker(settings, host, config.text, change)
         await broker.start()
         who = f"{settings.broker.broker_name}, {settings.broker.address}"

@@ -21,13 +21,14 @@ log = logging.getLogger(__name__)
 _H = TypeVar("_H")
 # None: the handler answers later, or never. A coroutine: a request that has to wait for somebody else.
 Result = Reply | Coroutine[Any, Any, Reply] | None
+Handle = Callable[[Command, Peer], Result]
 
 
 class Router:
     """Request code → handler; one for all connections of a daemon."""
 
     def __init__(self) -> None:
-        self._routes: dict[int, Callable[[Command, Peer], Result]] = {}
+        self._routes: dict[int, Handle] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
     def on(self, code: int, header_type: type[_H], handle: Callable[[_H, Command, Peer], Result]) -> None:
@@ -38,10 +39,14 @@ class Router:
 
         self.on_command(code, route)
 
-    def on_command(self, code: int, handle: Callable[[Command, Peer], Result]) -> None:
+    def on_command(self, code: int, handle: Handle) -> None:
         """Serve requests of `code` by `handle`, which reads the ext fields itself or needs none."""
         assert code not in self._routes, f"two handlers for request code {code}"
         self._routes[code] = handle
+
+    def wrap(self, code: int, wrapper: Callable[[Handle], Handle]) -> None:
+        """Have requests of `code` served by what `wrapper` makes of their handler."""
+        self._routes[code] = wrapper(self._routes[code])
 
     def dispatch(self, command: Command, peer: Peer) -> None:
         """Have a request served; its reply, if it has one now, goes to `peer`."""
@@ -50,6 +55,10 @@ class Router:
             remark = f" request type {command.code} not supported"
             peer.reply(command, Reply(ResponseCode.REQUEST_CODE_NOT_SUPPORTED, remark))
             return
+        self.serve(handle, command, peer)
+
+    def serve(self, handle: Handle, command: Command, peer: Peer) -> None:
+        """Have a request served by `handle`, which need not be its code's: one that is served again, later."""
         try:
             result = handle(command, peer)
         except Exception as error:

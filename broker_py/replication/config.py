@@ -19,5 +19,5 @@ class ReplicationConfig:
     ha_secret_file: str = field(default="", metadata={"path": True})  # ours; see secret.py
     total_replicas: int = field(default=1, metadata={"range": (1, 1024)})
     in_sync_replicas: int = field(default=1, metadata={"range": (1, 1024)})  # the master counts as one
-    min_in_sync_replicas: int = field(default=1, metadata={"range": (1, 1024)})
+    min_in_sync_replicas: int = field(default=1, metadata={"range": (1, 1024)})  # with fewer, sends are refused
     slave_timeout: int = field(default=3_000, metadata={"range": (1, 3_600_000)})  # longest wait of a send for slaves

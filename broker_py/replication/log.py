@@ -2,6 +2,8 @@
 
 from typing import Protocol
 
+from broker_py.store.handles import Patience
+
 
 class ReplicaLog(Protocol):
     """A commit log as a row of bytes, cut into segments (files) of one size.
@@ -17,8 +19,11 @@ class ReplicaLog(Protocol):
     def end(self) -> int:
         """Log offset behind the last byte written (staged records don't count); 0 when nothing ever was."""
 
-    def read(self, log_offset: int, size: int) -> bytes:
-        """Return up to `size` written bytes from `log_offset`, at least one below `end`; never across a segment."""
+    def read(self, log_offset: int, size: int, patience: Patience = Patience.WAIT) -> bytes:
+        """Return up to `size` written bytes from `log_offset`, at least one below `end`; never across a segment.
+
+        NotCached when that would take more patience.
+        """
 
     def segment_end(self, log_offset: int) -> int:
         """Return the end of the segment that holds `log_offset`, whether that segment exists or not."""

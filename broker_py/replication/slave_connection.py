@@ -15,9 +15,15 @@ from broker_py.replication.progress import SlaveProgress, SlaveRefused
 from broker_py.replication.protocol import FRAME_HEADER, REPORT, ReportDecoder, encode_frame_header
 from broker_py.replication.secret import MasterHandshake, Secret, is_hello
 from broker_py.seams import Clock
+from broker_py.store.handles import NotCached, Patience
 
 _logger = logging.getLogger(__name__)
 
+Fetch = Callable[[object, NotCached, Callable[[OSError | None], None]], bool]
+"""owner, what to bring into memory, what to call then; False when it can't be done."""
+
+# By how often bytes were missed in a row: that they are gone again before they are sent happens where memory is short.
+_PATIENCE: Final = (Patience.NONE, Patience.LITTLE, Patience.LITTLE, Patience.WAIT)
 _TURN_BYTES: Final = 256 * 1024  # of log per turn of the event loop, so that no transfer holds up the clients
 
 
@@ -35,12 +41,14 @@ class SlaveConnection(PeerConnection):
         on_ack: Callable[[], None],
         on_ready: Callable[[], None],
         on_lost: Callable[["SlaveConnection"], None],
+        fetch: Fetch,
         secret: Secret | None = None,
         attempts: Attempts | None = None,
     ) -> None:
         """`number` names the connection in `acks`; `on_ready` is called when `pump` has something to do.
 
-        With a `secret`, nothing but its proof is taken from a slave first; `attempts` are those of all slaves.
+        `fetch` brings old parts of the log into memory, for which nobody else is to wait. With a `secret`, nothing but
+        its proof is taken from a slave first; `attempts` are those of all slaves.
         """
         super().__init__(config, clock)
         self.number = number
@@ -56,6 +64,9 @@ class SlaveConnection(PeerConnection):
         self._secret = secret
         self._handshake = None if secret is None else MasterHandshake(secret)
         self._deadline: asyncio.TimerHandle | None = None
+        self._fetch = fetch
+        self._fetching = False
+        self._misses = 0
 
     @property
     def stranger(self) -> bool:
@@ -98,11 +109,18 @@ class SlaveConnection(PeerConnection):
 
     def pump(self) -> bool:
         """Send the next frames; True when there is more that could be sent at once."""
-        if self.ended is not None or self.paused or not self.progress.started:
+        if self.ended is not None or self.paused or self._fetching or not self.progress.started:
             return False
         try:
             end = self._log.end
             chunks = self._frames(end)
+        except NotCached as miss:
+            self._misses += 1
+            self._fetching = self._fetch(self, miss, self._fetched)
+            if self._fetching:
+                return False
+            self._misses = len(_PATIENCE)
+            return True
         except (BrokerPyError, OSError) as error:
             self.abort(error)
             return False
@@ -158,7 +176,12 @@ class SlaveConnection(PeerConnection):
         chunks: list[bytes] = []
         budget = _TURN_BYTES
         while budget > 0 and self.progress.sent < end:
-            data = self._next_data(end)
+            try:
+                data = self._next_data(end)
+            except NotCached:
+                if chunks:
+                    break
+                raise
             chunks.append(encode_frame_header(self.progress.sent, len(data)))
             chunks.append(data)
             self.progress.advance(len(data))
@@ -171,10 +194,19 @@ class SlaveConnection(PeerConnection):
         sent = self.progress.sent
         if sent < self._log.min_offset:
             raise SlaveRefused(f"the files that hold {sent} were deleted before the slave had them")
-        data = self._log.read(sent, min(self._config.ha_transfer_batch_size, end - sent))
+        patience = _PATIENCE[min(self._misses, len(_PATIENCE) - 1)]
+        data = self._log.read(sent, min(self._config.ha_transfer_batch_size, end - sent), patience)
         if not data:
             raise StoreError(f"the log can't be read at {sent}")
+        self._misses = 0
         return data
+
+    def _fetched(self, error: OSError | None) -> None:
+        self._fetching = False
+        if error is not None:
+            self.abort(error)
+        elif self.ended is None:
+            self._on_ready()
 
     def _note_catching_up(self, end: int) -> None:
         if self.progress.acked == end and not self._caught_up:

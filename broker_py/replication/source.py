@@ -14,7 +14,7 @@ from broker_py.replication.config import ReplicationConfig
 from broker_py.replication.log import ReplicaLog
 from broker_py.replication.progress import SlaveRefused
 from broker_py.replication.secret import Secret
-from broker_py.replication.slave_connection import SlaveConnection
+from broker_py.replication.slave_connection import Fetch, SlaveConnection
 from broker_py.seams import Clock
 
 _logger = logging.getLogger(__name__)
@@ -50,7 +50,7 @@ class ReplicationSource:
     """Serves slaves, as `store/ha/DefaultHAService` does. Everything happens on the event loop that `start` ran on.
 
     `on_ack` is called when a slave has reported, which may have moved `acks.replicated_offset`. With a `secret`, slaves
-    have to prove it.
+    have to prove it. `fetch` brings old parts of the log into memory; without it, all wait for them.
     """
 
     def __init__(
@@ -62,12 +62,14 @@ class ReplicationSource:
         clock: Clock,
         max_connections: int = 64,
         secret: Secret | None = None,
+        fetch: Fetch = lambda _owner, _miss, _done: False,
     ) -> None:
         self._log = log
         self._config = config
         self._acks = acks
         self._on_ack = on_ack
         self._clock = clock
+        self._fetch = fetch
         self._max_connections = max_connections
         self._secret = secret
         self._attempts = Attempts()
@@ -113,6 +115,12 @@ class ReplicationSource:
                 connection.abort(Unreachable("this broker stops"))
             await self._all_gone.wait()
 
+    def copied_end(self) -> int | None:
+        """Return the log offset up to which all slaves that have reported hold the log; None without one."""
+        return min(
+            (slave.progress.acked for slave in self._connections.values() if slave.progress.started), default=None
+        )
+
     def connections(self) -> list[SlaveStatus]:
         """Return the slaves that have reported, in the order they came."""
         end = self._log.end
@@ -149,6 +157,7 @@ class ReplicationSource:
             on_lost=self._forget,
             secret=self._secret,
             attempts=self._attempts,
+            fetch=self._fetch,
         )
         if len(self._connections) >= self._max_connections:
             slave.ended = SlaveRefused(f"{self._max_connections} connections are open already")

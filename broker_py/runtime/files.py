@@ -31,6 +31,15 @@ class DiskFile:
             got += len(data)
         return b"".join(parts)
 
+    def pread_cached(self, size: int, position: int) -> bytes | None:
+        """Return `size` bytes from `position` if the page cache has them; EOPNOTSUPP where it can't be asked."""
+        buffer = bytearray(size)
+        try:
+            got = os.preadv(self._fd, [buffer], position, os.RWF_NOWAIT)
+        except BlockingIOError:
+            return None
+        return bytes(buffer) if got == size else None
+
     def pwrite(self, data: bytes | bytearray | memoryview, position: int) -> None:
         """Write all of `data` at `position`."""
         written = os.pwrite(self._fd, data, position)

@@ -38,6 +38,8 @@ class ServiceManager:
         self._watchdog_seconds = _watchdog_seconds(environment) if address else 0.0
         self._clock = clock
         self._next_progress = 0.0
+        self._status = ""
+        self._fault: str | None = None
         self._unreachable = False
 
     def tell(self, *assignments: str) -> None:
@@ -57,11 +59,24 @@ class ServiceManager:
 
     def ready(self, status: str) -> None:
         """The daemon serves."""
-        self.tell("READY=1", f"STATUS={status}")
+        self._status = status
+        self.tell("READY=1", self._status_line())
 
     def status(self, status: str) -> None:
         """What the daemon is, or does, in a line for people and tools."""
-        self.tell(f"STATUS={status}")
+        self._status = status
+        self.tell(self._status_line())
+
+    def fault(self, fault: str | None) -> None:
+        """What keeps the daemon from all it should do, which its status begins with; None when that is over."""
+        self._fault = fault
+        if self._status:
+            self.tell(self._status_line())
+
+    def _status_line(self) -> str:
+        if self._fault is None:
+            return f"STATUS={self._status}"
+        return f"STATUS={' '.join(self._fault.split())}; {self._status}"
 
     def progress(self, status: str) -> None:
         """A long start gets on: ask for more time. Call it as often as you like."""

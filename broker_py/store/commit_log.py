@@ -18,11 +18,15 @@ from broker_py.message.record import (
     stored_ms_of,
 )
 from broker_py.seams import File, FileSystem
+from broker_py.store.flusher import Forcing
 from broker_py.store.handles import Handles
 from broker_py.store.segments import Segments
 
 _BLANK_BYTES: Final = 8
 _HEAD_BYTES: Final = 76
+_PROBE_BYTES: Final = 64 * 1024
+# What this process wrote last is taken to be in the page cache without asking, which costs what reading it does.
+_IN_MEMORY_BYTES: Final = 32 << 20
 
 
 class LogFlush:
@@ -31,9 +35,10 @@ class LogFlush:
     `target` is what will be durable; `stored_ms` the store time of the newest message in it, for the checkpoint.
     """
 
-    __slots__ = ("_fault", "_handles", "stored_ms", "target")
+    __slots__ = ("_fault", "_forcing", "_handles", "stored_ms", "target")
 
-    def __init__(self, handles: list[File], target: int, stored_ms: int, fault: str | None) -> None:
+    def __init__(self, forcing: Forcing, handles: list[File], target: int, stored_ms: int, fault: str | None) -> None:
+        self._forcing = forcing
         self._handles = handles
         self._fault = fault
         self.target = target
@@ -43,8 +48,7 @@ class LogFlush:
         """Force every file that holds something not yet known to be durable. OSError, also when it failed before."""
         if self._fault is not None:
             raise OSError(errno.EIO, self._fault)
-        for handle in self._handles:
-            handle.fdatasync()
+        self._forcing.force(self._handles)
 
 
 class CommitLog:
@@ -60,12 +64,14 @@ class CommitLog:
         self._staged: list[bytes] = []
         self._runs: list[tuple[int, list[bytes]]] = []
         self._partial = bytearray()
+        self._forcing = Forcing()
         self._blank_start = 0
         self._blank_end = 0
         self._unforced: list[int] = []
         self._flushes = 0
         self._forced = 0
         self._unclean = False
+        self._own_start = 0
         self.segment_size = segment_size
         self.written = 0
         self.end = 0
@@ -73,7 +79,7 @@ class CommitLog:
     def load(self, *, after_crash: bool, durable_end: int) -> None:
         """Look at the files. All their bytes count as written until `cut` says where the records end."""
         self._segments.load(after_crash=after_crash, durable_end=durable_end)
-        self.written = self.end = self._segments.end
+        self.written = self.end = self._own_start = self._segments.end
 
     def distrust(self, log_offset: int) -> None:
         """Have everything from `log_offset` forced by the next flush: what was read may be in memory only."""
@@ -215,6 +221,13 @@ class CommitLog:
         """True while bytes of a failed write may lie behind `written`: `cut` there, and force it, before the next."""
         return self._unclean
 
+    def probe_room(self) -> None:
+        """Write some of the zeros where the next records will lie; OSError when the disk has no room for them."""
+        size = min(_PROBE_BYTES, self.segment_end(self.written) - self.written)
+        if self._segments.first <= self.written < self._segments.end:
+            self._hold(self.segment_start(self.written))
+            self._segments.write(self.written, bytes(size))
+
     def cut(self, log_offset: int) -> None:
         """Make `log_offset` the end of the log; what lies behind becomes zeros. OSError.
 
@@ -227,6 +240,7 @@ class CommitLog:
         self._force_names()
         self._forget(log_offset)
         self.written = log_offset
+        self._own_start = min(self._own_start, log_offset)
         self._unclean = False
 
     def start_flush(self, stored_ms: int, fault: str | None = None) -> LogFlush:
@@ -237,7 +251,7 @@ class CommitLog:
         """
         self._flushes += 1
         handles = [self._handles.hold(self._segments.path(start)) for start in self._unforced]
-        return LogFlush(handles, self.written, stored_ms, fault)
+        return LogFlush(self._forcing, handles, self.written, stored_ms, fault)
 
     def finish_flush(self, flush: LogFlush, *, forced: bool) -> None:
         """Let go of the files that are full and durable, but not while another thread may still force them."""
@@ -255,7 +269,10 @@ class CommitLog:
     def read(self, log_offset: int, size: int) -> bytes:
         """Return up to `size` bytes from `log_offset`: never what is not written, nor beyond the end of its file."""
         end = min(log_offset + size, self.written, self.segment_end(log_offset))
-        return self._segments.read(log_offset, end - log_offset) if end > log_offset else b""
+        if end <= log_offset:
+            return b""
+        in_memory = log_offset >= self._own_start and log_offset >= self.written - _IN_MEMORY_BYTES
+        return self._segments.read(log_offset, end - log_offset, in_memory=in_memory)
 
     def record_at(self, log_offset: int) -> bytes | None:
         """Return the whole message record at `log_offset`, or None when there is none."""

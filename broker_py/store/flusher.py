@@ -1,13 +1,41 @@
 """Forces files to disk in a thread of its own, so that the event loop never waits for a disk.
 
-The only module of the store that knows of threads. Requests that come while a sync runs form the next group: one sync
-answers them all (`store/CommitLog.GroupCommitService`).
+Requests that come while a sync runs form the next group: one sync answers them all
+(`store/CommitLog.GroupCommitService`).
 """
 
+import errno
 from collections.abc import Callable
 from queue import SimpleQueue
-from threading import Thread
+from threading import Lock, Thread
 from typing import Generic, Protocol, TypeVar
+
+from broker_py.errors import BrokerPyError
+from broker_py.seams import File
+
+
+class Forcing:
+    """Forces files for several threads, one after the other, and never again once that failed.
+
+    The system tells of lost pages once for each open file. Were two threads to force one at the same time, only one of
+    them would hear of it, and the other would take the lost pages for durable.
+    """
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._failure: OSError | None = None
+
+    def force(self, handles: list[File]) -> None:
+        """Force all of them. OSError when one can't be, and ever after."""
+        with self._lock:
+            if self._failure is not None:
+                raise OSError(errno.EIO, f"forcing has failed before: {self._failure}")
+            try:
+                for handle in handles:
+                    handle.fdatasync()
+            except OSError as error:
+                self._failure = error
+                raise
 
 
 class Work(Protocol):
@@ -24,8 +52,9 @@ Done = Callable[[BaseException | None], None]
 class Flusher(Generic[W]):
     """Runs one work at a time. All methods and all callbacks belong to the loop's thread.
 
-    `start` makes the work from what is dirty at that moment, `finish` takes it back with what went wrong, if anything,
-    and `post` carries a call from the worker to the loop (`loop.call_soon_threadsafe`).
+    `start` makes the work from what is dirty at that moment (an error of it is told to those who asked), `finish` takes
+    it back with what went wrong, if anything, and `post` carries a call from the worker to the loop
+    (`loop.call_soon_threadsafe`).
     """
 
     def __init__(
@@ -66,8 +95,14 @@ class Flusher(Generic[W]):
 
     def _begin(self) -> None:
         group, self._waiting = self._waiting, []
+        try:
+            work = self._start()
+        except (BrokerPyError, OSError) as error:
+            for done in group:
+                done(error)
+            return
         self._running = True
-        self._works.put((self._start(), group))
+        self._works.put((work, group))
 
     def _work(self) -> None:
         while True:

@@ -91,16 +91,16 @@ class Segments:
         finally:
             file.close()
 
-    def read(self, offset: int, size: int) -> bytes:
-        """Return up to `size` bytes from `offset`, fewer when the files end before. OSError."""
+    def read(self, offset: int, size: int, *, in_memory: bool = False) -> bytes:
+        """Return up to `size` bytes from `offset`, fewer when the files end before; see `Handles.read`."""
         if not self.first <= offset < self.end:
             return b""
         position = offset % self.segment_size
-        handle = self._handles.get(self.path(offset - position))
+        path = self.path(offset - position)
         if position + size <= self.segment_size:
-            return handle.pread(size, position)
-        head = handle.pread(self.segment_size - position, position)
-        return head + self.read(offset - position + self.segment_size, size - len(head))
+            return self._handles.read(path, size, position, in_memory=in_memory)
+        head = self._handles.read(path, self.segment_size - position, position, in_memory=in_memory)
+        return head + self.read(offset - position + self.segment_size, size - len(head), in_memory=in_memory)
 
     def write(self, offset: int, data: bytes | bytearray | memoryview) -> None:
         """Write `data` at `offset`, making the files it needs. On OSError any part may have been written."""

@@ -7,9 +7,10 @@ Everything runs on one thread and never waits, but for the work that `start_flus
 """
 
 import errno
+import logging
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Final
+from typing import Any, Final, TypeVar
 
 from broker_py.errors import LogFull, StoreError
 from broker_py.message.delay import DelayLevels
@@ -21,7 +22,7 @@ from broker_py.store.config import StoreConfig
 from broker_py.store.consume_queue import ConsumeQueue
 from broker_py.store.directories import make_durable_directory
 from broker_py.store.dispatch import Dispatcher, OnArrival, Placed, is_consumable
-from broker_py.store.handles import Handles
+from broker_py.store.handles import Handles, Patience
 from broker_py.store.index import MANY_KEYS, MessageIndex
 from broker_py.store.index_catch_up import IndexCatchUp, LogRead
 from broker_py.store.index_search import IndexSearch, LogView
@@ -35,6 +36,8 @@ from broker_py.store.watermark import Watermark
 _OPEN_FILES: Final = 256
 _RESUME_BYTES: Final = 64 * 1024
 _DISK_FULL_ERRORS: Final = (errno.ENOSPC, errno.EDQUOT)
+_logger = logging.getLogger(__name__)
+_T = TypeVar("_T")
 
 
 class CheckpointWork:
@@ -80,6 +83,8 @@ class Store:
 
     `written`, `flushed` and `dispatched` are watermarks of the log. `store_host` is this broker's packed address,
     `memory_bytes` the machine's memory, `process_id` goes into the abort file. `progress` hears how far `load` is.
+    `on_fault` is called when `fault` changes: as soon as messages are refused, for another reason, or taken again.
+    `copied_end` tells up to where all connected slaves have the log, None without one.
     """
 
     def __init__(
@@ -116,10 +121,14 @@ class Store:
         self._flushed_ms = 0
         self._checkpoint = Checkpoint()
         self._writable = False
-        self._write_fault: str | None = "the store is not open"
-        self._write_fault_is_full = False
-        self._flush_fault: str | None = None
+        self._closed: str | None = "the store is not open"
+        self._broken: str | None = None
+        self._log_full: str | None = None
         self._queue_fault: str | None = None
+        self._queues_full = False
+        self._told: str | None = None
+        self.on_fault: Callable[[], None] = lambda: None
+        self.copied_end: Callable[[], int | None] = lambda: None
         self.written = Watermark()
         self.flushed = Watermark()
 
@@ -166,7 +175,7 @@ class Store:
         self.flush_log()
         if config.message_index_safe:
             self.complete_index()
-        self._write_fault = None
+        self._closed = None
         self._retention.check_disks()
         self._judge()
 
@@ -192,10 +201,10 @@ class Store:
         if self._lock is None:
             return
         try:
-            if self._flush_fault is None:
+            if self._broken is None:
                 self._settle()
         finally:
-            self._write_fault = "the store is closed"
+            self._closed = "the store is closed"
             self._judge()
             self._handles.close()
             self._lock.release()
@@ -213,42 +222,94 @@ class Store:
 
     @property
     def fault(self) -> str | None:
-        """Why writes are refused, or None when they are not."""
-        return self._flush_fault or self._write_fault or self._queue_fault or self._retention.disk_full
+        """Why messages are refused, or None when they are not."""
+        return self._closed or self._broken or self._log_full or self._queue_fault or self._retention.disk_full
+
+    @property
+    def broken(self) -> str | None:
+        """What only a restart, with its recovery, can make good: a disk that did not take what it was given."""
+        return self._broken
+
+    @property
+    def full(self) -> bool:
+        """True when messages are refused for want of room alone; they are taken again once there is some."""
+        no_room = self._log_full is not None or self._queues_full or self._retention.disk_full is not None
+        return no_room and self._closed is None and self._broken is None
 
     def _judge(self) -> None:
-        self._writable = self.fault is None
+        fault = self.fault
+        self._writable = fault is None
+        if fault != self._told:
+            self._told = fault
+            self.on_fault()
+
+    def _refusal(self) -> StoreError:
+        fault = self.fault or ""
+        return LogFull(f"the broker's disk is full [{self.disk_ratios}]: {fault}") if self.full else StoreError(fault)
+
+    def resume(self) -> None:
+        """Take messages again if what kept them out is over: there is room, and what a failed write left is repaired.
+
+        LogFull or StoreError says why not. Only a restart helps where the store is `broken`.
+        """
+        if self._retention.disk_full is not None:
+            self._measure()
+        if self._queue_fault is not None:
+            self.write_out()
+        self._require_intact()
+        if self.fault is not None:
+            raise self._refusal()
+
+    def _require_intact(self) -> None:
+        """Repair what a write left that found no room; LogFull or StoreError when the log stays unwritable."""
+        if self._broken is None and self._log_full is not None:
+            self._repair()
+        if self._closed is not None or self._broken is not None or self._log_full is not None:
+            raise self._refusal()
 
     def _require_writable(self) -> None:
         self._require_intact()
-        if self._queue_fault is not None:
-            raise StoreError(self._queue_fault)
-        if self._retention.disk_full is not None:
-            raise LogFull(self._retention.disk_full)
-
-    def _require_intact(self) -> None:
-        """Repair what a failed write left, if that is all; LogFull or StoreError when the log stays unwritable."""
-        if self._flush_fault is None and self.log.unclean:
-            self._repair()
-        fault = self._flush_fault or self._write_fault
-        if fault is not None:
-            raise LogFull(fault) if self._flush_fault is None and self._write_fault_is_full else StoreError(fault)
+        if not self._writable:
+            raise self._refusal()
 
     def _repair(self) -> None:
-        """Make what the failed write left zeros, durably."""
+        """Make sure that there is room again, and that what the failed write left is zeros, durably."""
+        if self.log.unclean:
+            self._cut_failed_write()
+        if self.log.unclean:
+            return
+        try:
+            self.log.probe_room()
+        except OSError as error:
+            if error.errno not in _DISK_FULL_ERRORS:
+                self._failed_write(error)
+            return
+        self.flush_log()
+        self._log_full = None
+        self._judge()
+
+    def _cut_failed_write(self) -> None:
+        """Make what a failed write left zeros: no CRC covers properties, so half a record may pass for a whole one."""
         try:
             self.log.cut(self.log.written)
         except OSError as error:
-            self._failed_write(error)
-            return
-        self.flush_log()
-        self._write_fault = None
-        self._judge()
+            _logger.error("what a failed write left at %d can't be cut: %s", self.log.written, error)
 
     def _failed_write(self, error: OSError) -> None:
-        self._write_fault_is_full = error.errno in _DISK_FULL_ERRORS
-        what = "the disk is full" if self._write_fault_is_full else "the disk can't be written"
-        self._write_fault = f"{what}: {error}"
+        """A disk without room may have some later. One that fails otherwise is not trusted with another write."""
+        self._cut_failed_write()
+        if error.errno in _DISK_FULL_ERRORS:
+            self._log_full = f"there is no room for the log: {error}"
+            self._measure()
+        else:
+            self._broken = self._broken or f"the log could not be written, restart the broker: {error}"
+        self._judge()
+
+    def _measure(self) -> None:
+        try:
+            self._retention.check_disks()
+        except OSError as error:
+            _logger.error("the disks can't be measured: %s", error)
         self._judge()
 
     def append(self, message: Message) -> Placed:
@@ -307,7 +368,7 @@ class Store:
         StoreError when they do not continue this log, LogCorrupt when they are no records.
         A replica goes on while its disk is getting full: it can't refuse what its master took.
         """
-        if self._flush_fault is not None or self._write_fault is not None:
+        if not self._writable:
             self._require_intact()
         was_empty = self.log.empty
         self.log.stage_raw(log_offset, data)
@@ -324,8 +385,7 @@ class Store:
                     placed.queue.next_offset = placed.queue_offset
             self._staged.clear()
             self._failed_write(error)
-            failure = LogFull if self._write_fault_is_full else StoreError
-            raise failure(self._write_fault or "") from error
+            raise self._refusal() from error
         if self._staged:
             self._dispatcher.expect(self._staged)
             self._written_ms = self._staged[-1].stored_ms
@@ -336,15 +396,15 @@ class Store:
 
     def start_flush(self) -> LogFlush:
         """Return the work that makes all that is written durable: `run` it anywhere, then `finish_flush`."""
-        return self.log.start_flush(self._written_ms, self._flush_fault)
+        return self.log.start_flush(self._written_ms, self._broken)
 
     def finish_flush(self, flush: LogFlush, error: BaseException | None) -> None:
         """Take the work back. A failure is final: pages that were not forced are lost, and no retry would say so."""
         self.log.finish_flush(flush, forced=error is None)
         if error is not None:
-            self._flush_fault = self._flush_fault or f"the log could not be forced to disk, restart the broker: {error}"
+            self._broken = self._broken or f"the log could not be forced to disk, restart the broker: {error}"
             self._judge()
-        elif self._flush_fault is None:
+        elif self._broken is None:
             self._flushed_ms = max(self._flushed_ms, flush.stored_ms)
             self.flushed.advance(flush.target)
 
@@ -355,7 +415,7 @@ class Store:
             flush.run()
         except OSError as error:
             self.finish_flush(flush, error)
-            raise StoreError(self._flush_fault or "") from error
+            raise StoreError(self._broken or "") from error
         self.finish_flush(flush, None)
 
     def write_out(self) -> None:
@@ -363,8 +423,10 @@ class Store:
         try:
             self._queues.write_out()
             self._queue_fault = None
+            self._queues_full = False
         except OSError as error:
             self._queue_fault = f"the consume queues can't be written: {error}"
+            self._queues_full = error.errno in _DISK_FULL_ERRORS
         self._judge()
 
     def start_checkpoint(self) -> CheckpointWork:
@@ -492,6 +554,14 @@ class Store:
         except OSError as error:
             raise StoreError(f"{topic} queue {queue_id} can't be read at {queue_offset}: {error}") from error
 
+    def without_waiting(self, patience: Patience, work: Callable[..., _T], *arguments: Any) -> _T:
+        """Return what `work` returns; meanwhile reads do as `patience` says, and are `NotCached` rather than wait."""
+        self._handles.patience = patience
+        try:
+            return work(*arguments)
+        finally:
+            self._handles.patience = Patience.WAIT
+
     def record(self, log_offset: int) -> bytes | None:
         """Return the stored message at `log_offset`, or None when none begins there. OSError."""
         return self.log.record_at(log_offset)
@@ -559,7 +629,10 @@ class Store:
         """Delete a log file that is due, with the queue files that end before it; return ms until the next call."""
         log_min_offset = self.log.min_offset
         try:
-            delay = self._retention.step(now_ms, self.dispatched.value)
+            copied_end = self.copied_end()
+            delay = self._retention.step(
+                now_ms, self.dispatched.value, self.log.written if copied_end is None else copied_end
+            )
             if self.log.min_offset != log_min_offset:
                 self.remove_expired_units()
         except OSError as error:
@@ -581,13 +654,23 @@ class Store:
 
     @property
     def log_disk_percent(self) -> int:
-        """How full the log's disk was at the last `clean`."""
+        """How full the log's disk was when it was last measured."""
         return self._retention.log_disk_percent
 
     @property
     def queue_disk_percent(self) -> int:
-        """How full the queues' disk was at the last `clean`."""
+        """How full the queues' disk was when it was last measured."""
         return self._retention.queue_disk_percent
+
+    @property
+    def disk_ratios(self) -> str:
+        """How full the disks of log, queues and index were when last measured, 1 being full, as Java's replies say it.
+
+        Source: broker processor/SendMessageProcessor.diskUtil.
+        """
+        retention = self._retention
+        percents = (retention.log_disk_percent, retention.queue_disk_percent, retention.index_disk_percent)
+        return "CL: {:5.2f} CQ: {:5.2f} INDEX: {:5.2f}".format(*(percent / 100 for percent in percents))
 
     def resume_offset(self) -> int:
         """Return where the newest message begins if that is near the log's end, else the end: see replication."""

@@ -263,6 +263,9 @@ def _broker_problems(broker: Broker, answer: BrokerAnswer) -> Iterator[str]:
     fault = answer.runtime.get("brokerFault", "none")
     if fault != "none":
         yield f"{who} refuses messages: {fault}"
+    warning = answer.runtime.get("brokerWarning", "none")
+    if warning != "none":
+        yield f"{who} is not well: {warning}"
     if broker["permission"] not in (None, READ_AND_WRITE):
         yield (
             f"{who} has brokerPermission {broker['permission']} and not {READ_AND_WRITE}:"

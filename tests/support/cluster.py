@@ -76,7 +76,8 @@ class Daemon:
     """One daemon: its properties, its files below `directory`, and its process when it runs.
 
     `properties` may be changed between two starts; unless they are, a start takes the file as the last run left it.
-    `environment` is added to the process's. A start may take `patience_seconds`.
+    `environment` is added to the process's, `wrapper` is a command that ends in running the daemon's. A start may take
+    `patience_seconds`.
     """
 
     patience_seconds = PATIENCE_SECONDS
@@ -87,6 +88,7 @@ class Daemon:
         self.port = port
         self.properties = {"pidFile": directory / "pid", "listenPort": port, "bindAddress": _LOOPBACK, **properties}
         self.environment: dict[str, str] = {}
+        self.wrapper: list[str] = []
         self.process: subprocess.Popen[bytes] | None = None
         self._written: dict[str, object] = {}
         directory.mkdir(parents=True)
@@ -121,7 +123,7 @@ class Daemon:
 
     def argv(self) -> list[str]:
         """The command line."""
-        return [sys.executable, "-m", f"broker_py.cli.{self.command}", "-c", str(self.config_file)]
+        return [*self.wrapper, sys.executable, "-m", f"broker_py.cli.{self.command}", "-c", str(self.config_file)]
 
     def serves(self, process: "subprocess.Popen[bytes]") -> bool:
         """True when the daemon of a process is ready."""

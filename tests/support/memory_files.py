@@ -28,6 +28,7 @@ class _Inode:
     name_changes: "list[dict[str, _Inode | None]]" = field(default_factory=list)
     modified_ms: int = 0
     locked: bool = False
+    cold: set[int] = field(default_factory=set)
 
 
 @dataclass(slots=True)
@@ -63,8 +64,21 @@ class MemoryFile:
         return self._inode
 
     def pread(self, size: int, position: int) -> bytes:
-        """Return up to `size` bytes from `position`."""
-        return bytes(self._usable().data[position : position + size])
+        """Return up to `size` bytes from `position`, which are warm from then on."""
+        inode = self._usable()
+        if inode.cold:
+            inode.cold.difference_update(_pages(position, size))
+        return bytes(inode.data[position : position + size])
+
+    def pread_cached(self, size: int, position: int) -> bytes | None:
+        """Return `size` bytes, unless some are cold or the test wants no answer."""
+        inode = self._usable()
+        if self._files.can_not_tell:
+            raise OSError(errno.EOPNOTSUPP, "Operation not supported", self._path)
+        if any(page in inode.cold for page in _pages(position, size)):
+            return None
+        data = inode.data[position : position + size]
+        return bytes(data) if len(data) == size else None
 
     def pwrite(self, data: bytes | bytearray | memoryview, position: int) -> None:
         """Write all of `data`, or a part of it and fail as the test wants."""
@@ -112,6 +126,7 @@ class MemoryFiles:
 
     `fail_after_bytes`: so many more bytes can be written, then writes fail with ENOSPC, the last one in part.
     `fail_sync_number`: the n-th fdatasync from now fails with EIO. `fail_writes`: every write fails with this errno.
+    `can_not_tell`: what is in memory, like some file systems.
     """
 
     def __init__(self) -> None:
@@ -125,6 +140,7 @@ class MemoryFiles:
         self.used_bytes = 10
         self.free_bytes = 90
         self.open_files: list[MemoryFile] = []
+        self.can_not_tell = False
 
     # Faults and the journal
 
@@ -274,6 +290,11 @@ class MemoryFiles:
         inode.locked = True
         return MemoryLock(inode)
 
+    def cool(self, path: str) -> None:
+        """Have nothing of a file in memory: reads have to wait for the disk."""
+        inode = self._get(path)
+        inode.cold = set(_pages(0, len(inode.data)))
+
     # Crashes
 
     def crash(self, random: Random, policy: CrashPolicy) -> "MemoryFiles":
@@ -290,6 +311,10 @@ class MemoryFiles:
     def dump(self) -> dict[str, bytes]:
         """Content of all files by path."""
         return dict(_walk(self._root, ""))
+
+
+def _pages(position: int, size: int) -> range:
+    return range(position // PAGE, (position + size + PAGE - 1) // PAGE)
 
 
 def _apply(data: bytearray, position: int, change: bytes | None) -> None:

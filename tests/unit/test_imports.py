@@ -31,7 +31,7 @@ ARROWS: Final[dict[str, set[str]]] = {
 }
 IMPURE_LIBRARIES: Final = {"asyncio", "socket", "threading", "time", "os"}
 PURE_PACKAGES: Final = {"model", "errors", "seams", "message", "wire", "store"}
-NOT_PURE_AFTER_ALL: Final = {"store.flusher"}
+NOT_PURE_AFTER_ALL: Final = {"store.flusher", "store.warmer"}
 PURE_MODULES: Final = {
     "replication.acks",
     "replication.backoff",

@@ -5,6 +5,7 @@ from typing import Any
 
 from broker_py.broker.config import BrokerConfig
 from broker_py.broker.statistics import Statistics
+from broker_py.broker.upkeep import Upkeep
 from broker_py.errors import ConfigError, RequestRefused
 from broker_py.model.data_version import DataVersion
 from broker_py.remoting.peer import Peer
@@ -28,6 +29,7 @@ class BrokerHandler:
         config: BrokerConfig,
         store: Store,
         statistics: Statistics,
+        upkeep: Upkeep,
         clock: Clock,
         show: Callable[[], str],
         change: Callable[[str], None],
@@ -36,6 +38,7 @@ class BrokerHandler:
         self._config = config
         self._store = store
         self._statistics = statistics
+        self._upkeep = upkeep
         self._clock = clock
         self._show = show
         self._change = change
@@ -86,6 +89,7 @@ class BrokerHandler:
             "brokerActive": "false" if self._config.is_slave else "true",
             "brokerFault": store.fault or "none",
             "replicationFault": self._replication().get("fault") or "none",
+            "brokerWarning": self._upkeep.warning or "none",
             **statistics.rates(),
             **statistics.totals(),
             "putMessageTimesTotal": str(max(1, statistics.put_messages)),
@@ -93,6 +97,7 @@ class BrokerHandler:
             "putMessageAverageSize": str(round(statistics.put_bytes / max(1, statistics.put_messages), 2)),
             "putMessageFailedTimes": str(statistics.put_failed),
             "commitLogDiskRatio": str(store.log_disk_percent / 100),
+            f"commitLogDiskRatio_{store.config.commit_log_directory}": str(store.log_disk_percent / 100),
             "consumeQueueDiskRatio": str(store.queue_disk_percent / 100),
             "commitLogMinOffset": str(store.log.min_offset),
             "commitLogMaxOffset": str(written),

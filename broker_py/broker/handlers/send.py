@@ -120,6 +120,7 @@ class SendHandler:
                 ResponseCode.SYSTEM_ERROR,
                 f"broker unable to service, until {config.start_accept_send_request_time_stamp} (ms since 1970)",
             )
+        self._acks.require_replicas()
 
     def _topic_of(self, request: SendRequest) -> TopicConfig:
         """Return the settings of the topic, made where that is allowed, after the checks of a send."""

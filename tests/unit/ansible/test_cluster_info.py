@@ -138,6 +138,14 @@ def test_a_store_that_refuses_messages_is_a_problem() -> None:
     ]
 
 
+def test_what_a_broker_can_not_write_besides_messages_is_a_problem() -> None:
+    unwell = answer(MASTER)
+    unwell.runtime["brokerWarning"] = "the checkpoint can't be written: no room"
+    assert judged(found(MASTER, master=unwell)) == [
+        "broker-a with id 0 at 10.0.0.1:10911 is not well: the checkpoint can't be written: no room"
+    ]
+
+
 def test_a_permission_that_was_left_behind_is_a_problem() -> None:
     [problem] = judged(found(MASTER, master=answer(MASTER, brokerPermission="4")))
     assert "has brokerPermission 4 and not 6" in problem

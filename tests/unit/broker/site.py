@@ -27,6 +27,7 @@ from broker_py.broker.metadata import MetadataFile
 from broker_py.broker.queue_locks import QueueLocks
 from broker_py.broker.statistics import Statistics
 from broker_py.broker.topics import TopicTable
+from broker_py.broker.upkeep import Upkeep
 from broker_py.errors import ConfigError
 from broker_py.message.ids import UniqueIds, pack_host
 from broker_py.message.record import Record, decode_record
@@ -95,6 +96,7 @@ class Site:
         self.locks = QueueLocks()
         self.parked = ParkedPulls()
         self.statistics = Statistics(self.clock.now_ms())
+        self.upkeep = Upkeep()
         replicas = replicas_to_wait_for(config, replication or ReplicationConfig())
         self.slaves = AckTable(replicas)
         self.flushes_wanted = 0
@@ -154,6 +156,7 @@ class Site:
             config,
             self.store,
             self.statistics,
+            self.upkeep,
             self.clock,
             lambda: self.shown_config,
             self._change_config,

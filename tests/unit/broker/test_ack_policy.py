@@ -83,7 +83,7 @@ def test_a_write_that_fails_refuses_exactly_its_batch_and_its_offsets_are_given_
     site = Site()
     peer = MemoryPeer()
     sent(site, peer, b"before")
-    site.files.fail_writes = errno.EIO
+    site.files.fail_writes = errno.ENOSPC
     site.receive(*[a_command(RequestCode.SEND_MESSAGE_V2, a_send(), b"lost") for _ in range(3)], peer=peer)
     assert peer.codes == [0, *[ResponseCode.SERVICE_NOT_AVAILABLE] * 3]
     assert "can't be stored" in (peer.replies[-1][1].remark or "")
@@ -93,6 +93,39 @@ def test_a_write_that_fails_refuses_exactly_its_batch_and_its_offsets_are_given_
     assert reply is not None
     assert (reply.code, ext_of(reply)["queueOffset"]) == (0, "1")
     assert seen(site) == [b"before", b"after"]
+
+
+def test_a_disk_that_fails_a_write_is_given_no_other_one_before_a_restart() -> None:
+    site = Site()
+    peer = MemoryPeer()
+    sent(site, peer, b"before")
+    site.files.fail_writes = errno.EIO
+    sent(site, peer, b"lost")
+    site.files.fail_writes = None
+    steps = site.files.steps
+    sent(site, peer, b"refused")
+    assert peer.codes == [0, 14, 14]
+    assert "restart the broker: [Errno 5]" in (peer.replies[-1][1].remark or "")
+    assert "full" not in (peer.replies[-1][1].remark or "")
+    assert site.files.steps == steps
+    assert seen(site) == [b"before"]
+    again = Site(site.files.kill())
+    assert seen(again) == [b"before"]
+    sent(again, peer, b"after")
+    assert peer.codes[-1] == 0
+
+
+def test_a_full_disk_is_told_apart_with_how_full_it_is() -> None:
+    site = Site()
+    peer = MemoryPeer()
+    site.files.used_bytes, site.files.free_bytes = 880, 120
+    site.files.fail_writes = errno.ENOSPC
+    sent(site, peer)
+    assert peer.codes == [ResponseCode.SERVICE_NOT_AVAILABLE]
+    assert (peer.replies[0][1].remark or "").startswith(
+        "the message can't be stored: the broker's disk is full [CL:  0.88 CQ:  0.88 INDEX:  0.88]: "
+        "there is no room for the log: [Errno 28]"
+    )
 
 
 def test_what_a_full_disk_refused_is_not_there_after_a_restart() -> None:
@@ -275,6 +308,38 @@ def test_a_slave_that_is_too_far_behind_counts_as_none() -> None:
     peer = MemoryPeer()
     sent(site, peer, b"x" * 1000)
     assert peer.codes == [ResponseCode.SLAVE_NOT_AVAILABLE]
+
+
+def test_with_fewer_brokers_in_sync_than_the_least_a_send_is_refused_and_not_stored() -> None:
+    site = Site(broker_role=SYNC, replication=ReplicationConfig(in_sync_replicas=2, min_in_sync_replicas=2))
+    peer = MemoryPeer()
+    sent(site, peer)
+    assert peer.codes == [ResponseCode.SYSTEM_ERROR]
+    assert peer.replies[0][1].remark == (
+        "in-sync replicas not enough: 1, this broker included, and minInSyncReplicas is 2"
+    )
+    assert site.store.written.value == 0
+    with_slave(site)
+    sent(site, peer)
+    acknowledged(site)
+    assert peer.codes[1:] == [0]
+
+
+def test_of_as_many_as_are_waited_for_the_least_is_enough_to_take_a_send() -> None:
+    site = Site(broker_role=SYNC, replication=ReplicationConfig(in_sync_replicas=3, min_in_sync_replicas=2))
+    with_slave(site)
+    peer = MemoryPeer()
+    sent(site, peer)
+    assert peer.codes == [ResponseCode.SLAVE_NOT_AVAILABLE]
+    assert seen(site) == [b"hello"]
+
+
+def test_an_asynchronous_master_waits_for_no_slave_whatever_the_number_of_replicas() -> None:
+    site = Site(replication=ReplicationConfig(in_sync_replicas=2, min_in_sync_replicas=2))
+    peer = MemoryPeer()
+    sent(site, peer)
+    assert peer.codes == [0]
+    assert seen(site) == [b"hello"]
 
 
 def test_a_slave_that_takes_too_long_is_told_and_the_message_is_seen() -> None:

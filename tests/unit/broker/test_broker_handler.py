@@ -36,7 +36,9 @@ def test_figures_are_shown_under_the_names_that_tools_read() -> None:
     assert all(isinstance(value, str) for value in table.values())
     assert table["brokerVersionDesc"] == "V5_1_0"
     assert table["brokerActive"] == "true"
-    assert table["brokerFault"] == "none"
+    assert (table["brokerFault"], table["brokerWarning"]) == ("none", "none")
+    assert table["commitLogDiskRatio"] == table["commitLogDiskRatio_/store/commitlog"] == "0.1"
+    assert table["consumeQueueDiskRatio"] == "0.1"
     assert table["runtime"] == "[ 1 days, 1 hours, 1 minutes, 1 seconds ]"
     assert table["msgPutTotalTodayNow"] == "1"
     assert table["commitLogMaxOffset"] == str(site.store.written.value)

@@ -38,6 +38,12 @@ def test_no_more_replicas_can_be_demanded_than_are_waited_for() -> None:
         check(ReplicationConfig(in_sync_replicas=2, min_in_sync_replicas=3))
 
 
+def test_a_synchronous_master_waits_for_two_whatever_inSyncReplicas_says_and_so_two_can_be_demanded() -> None:
+    check(ReplicationConfig(min_in_sync_replicas=2), broker_role=BrokerRole.SYNC_MASTER)
+    with pytest.raises(ConfigError, match=r"minInSyncReplicas is 2, more than inSyncReplicas \(1\)"):
+        check(ReplicationConfig(min_in_sync_replicas=2))
+
+
 @pytest.mark.parametrize("port", [10_911, 10_909])
 def test_the_replication_port_can_not_be_one_of_the_brokers(port: int) -> None:
     with pytest.raises(ConfigError, match=f"haListenPort is {port}"):

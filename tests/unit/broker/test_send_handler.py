@@ -465,7 +465,7 @@ def test_a_batch_waits_only_when_all_of_its_messages_want_to() -> None:
 def test_a_refused_batch_gives_its_offsets_back() -> None:
     site = Site()
     site.send(b"before")
-    site.files.fail_writes = errno.EIO
+    site.files.fail_writes = errno.ENOSPC
     assert send_batch(site, (b"a", ""), (b"b", "")).code == ResponseCode.SERVICE_NOT_AVAILABLE
     site.files.fail_writes = None
     assert ext_of(site.send(b"after"))["queueOffset"] == "1"

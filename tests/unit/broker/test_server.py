@@ -48,6 +48,7 @@ def a_broker(
     *,
     store: dict[str, Any] | None = None,
     replication: ReplicationConfig | None = None,
+    refusing: Callable[[str | None], None] = lambda _: None,
     **broker: Any,
 ) -> Broker:
     """A broker that is not started yet. Its topics are made by sending."""
@@ -58,7 +59,7 @@ def a_broker(
         replication=replication or ReplicationConfig(),
         server=ServerConfig(bind_address="127.0.0.1"),
     )
-    host = Host(files=files or MemoryFiles(), clock=SystemClock(), memory_bytes=1 << 30, pid=7)
+    host = Host(files=files or MemoryFiles(), clock=SystemClock(), memory_bytes=1 << 30, pid=7, refusing=refusing)
     return Broker(settings, host, lambda: "", lambda _: None)
 
 
@@ -181,6 +182,69 @@ def test_a_disk_that_can_not_be_forced_acknowledges_nothing() -> None:
         files.fail_sync_number = None
         await broker.stop()
         assert files.exists("/store/abort"), "the next start must recover as after a crash"
+
+    play(scenario)
+
+
+def perms(command: Command) -> set[int]:
+    """The permissions that a registration tells of two topics."""
+    topics = decode_register_body(command.body, compressed=False, version=433).topics
+    return {topics[name].perm for name in ("T", "BenchmarkTest")} if "T" in topics else set()
+
+
+def test_a_disk_that_can_not_be_forced_is_told_to_all_senders_routes_health_and_the_service_manager() -> None:
+    async def scenario() -> None:
+        files = MemoryFiles()
+        told: list[str | None] = []
+        name_server = await MemoryNameServer().start()
+        broker = a_broker(
+            files,
+            store={"flush_disk_type": FlushDiskType.SYNC_FLUSH},
+            namesrv_addr=(name_server.address,),
+            refusing=told.append,
+        )
+        await broker.start()
+        senders = await connected(*[port_of(broker)] * 5)
+        assert (await senders[0].ask(a_message())).code == 0
+        await name_server.wait_for(lambda: perms(name_server.told[-1]) == {6})
+        files.fail_sync_number = 1
+        for sender in senders:
+            sender.send(a_message())
+        for sender in senders:
+            answer = await sender.receive()
+            assert answer is not None
+            assert answer.code == ResponseCode.SERVICE_NOT_AVAILABLE
+            assert "could not be forced to disk" in (answer.remark or "")
+        await name_server.wait_for(lambda: perms(name_server.told[-1]) == {4})
+        assert [text for text in told if text is None or "restart the broker" not in text] == []
+        assert len(told) == 1
+        info = await senders[0].ask(a_command(RequestCode.GET_BROKER_RUNTIME_INFO))
+        assert b"could not be forced to disk, restart the broker: [Errno 5]" in info.body
+        await broker.stop()
+        await name_server.stop()
+
+    play(scenario)
+
+
+def test_a_checkpoint_that_can_not_force_the_log_refuses_those_who_wait_for_a_slave() -> None:
+    async def scenario() -> None:
+        files = MemoryFiles()
+        broker = a_broker(
+            files,
+            broker_role=BrokerRole.SYNC_MASTER,
+            store={"flush_interval_commit_log": 3_600_000},
+        )
+        await broker.start()
+        broker._ack_table.join(1, "10.0.0.2")
+        (sender,) = await connected(port_of(broker))
+        sender.send(a_message())
+        await until(lambda: broker._acks.waiting == 1)
+        files.fail_sync_number = 1
+        broker._save_checkpoint()
+        answer = await sender.receive()
+        assert answer is not None
+        assert answer.code == ResponseCode.SERVICE_NOT_AVAILABLE
+        await broker.stop()
 
     play(scenario)
 
@@ -322,14 +386,10 @@ def test_a_name_server_is_told_of_a_new_topic_and_of_the_end() -> None:
 
 
 def test_a_broker_that_can_not_write_offers_its_topics_for_reading_only_until_it_can() -> None:
-    def perms(command: Command) -> set[int]:
-        topics = decode_register_body(command.body, compressed=False, version=433).topics
-        return {topics[name].perm for name in ("T", "BenchmarkTest")} if "T" in topics else set()
-
     async def scenario() -> None:
         files = MemoryFiles()
         name_server = await MemoryNameServer().start()
-        broker = a_broker(files, store={"clean_resource_interval": 50}, namesrv_addr=(name_server.address,))
+        broker = a_broker(files, namesrv_addr=(name_server.address,))
         await broker.start()
         (client,) = await connected(port_of(broker))
         await client.ask(a_message())

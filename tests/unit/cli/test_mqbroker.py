@@ -140,7 +140,7 @@ def test_old_and_misspelt_names_are_taken_with_a_note(write: Write, stderr: Call
     [
         ("brokerRole=SLAVE\n", "brokerRole is SLAVE and brokerId is 0, which is the master's; a slave has 1 or more"),
         ("brokerId=1\n", "brokerRole is ASYNC_MASTER and brokerId is 1; a master has 0"),
-        ("brokerRole=SYNC_MASTER\nminInSyncReplicas=2\n", "minInSyncReplicas is 2, more than inSyncReplicas (1)"),
+        ("brokerRole=SYNC_MASTER\nminInSyncReplicas=3\n", "minInSyncReplicas is 3, more than inSyncReplicas (2)"),
         ("brokerIP1=my-host\n", "brokerIP1 is my-host, which is not an IP address"),
         ("borkerName=a\n", "borkerName is not a known property; did you mean brokerName?"),
         ("brokerName=broker-a \n", "brokerName has a blank at an end of its value; remove it"),

@@ -8,6 +8,7 @@ from struct import pack, unpack
 from typing import Any, TypeVar
 
 from broker_py.replication.config import ReplicationConfig
+from broker_py.store.handles import NotCached, Patience
 
 T = TypeVar("T")
 
@@ -34,6 +35,7 @@ class MemoryLog:
         self.data = bytearray(data)
         self.appends: list[tuple[int, int]] = []  # (log offset, size) of each append_raw
         self.fault: Exception | None = None  # raised by each read and write
+        self.cold: set[int] = set()  # offsets from which a read would wait for the disk
 
     @property
     def end(self) -> int:
@@ -42,9 +44,11 @@ class MemoryLog:
     def append(self, data: bytes) -> None:
         self.data += data
 
-    def read(self, log_offset: int, size: int) -> bytes:
+    def read(self, log_offset: int, size: int, patience: Patience = Patience.WAIT) -> bytes:
         if self.fault is not None:
             raise self.fault
+        if log_offset in self.cold and patience is not Patience.WAIT:
+            raise NotCached("a file", log_offset, size)
         start = log_offset - self.min_offset
         assert start >= 0
         stop = min(start + size, self.segment_end(log_offset) - self.min_offset)

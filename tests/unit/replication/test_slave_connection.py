@@ -1,5 +1,7 @@
 """What a master does for one slave, on a transport in memory that a test can hold up."""
 
+from collections.abc import Callable
+
 import pytest
 
 from broker_py.errors import StoreError
@@ -7,6 +9,7 @@ from broker_py.replication.acks import AckTable
 from broker_py.replication.progress import SlaveRefused
 from broker_py.replication.protocol import FrameDecoder, encode_report
 from broker_py.replication.slave_connection import SlaveConnection
+from broker_py.store.handles import NotCached
 from tests.unit.replication.fakes import ManualClock, MemoryLog, MemoryTransport, config, log_bytes, run
 
 KIB = 1024
@@ -20,6 +23,8 @@ class Master:
         self.clock = ManualClock()
         self.acks = AckTable(2)
         self.called: list[str] = []
+        self.fetched: list[tuple[int, Callable[[OSError | None], None]]] = []
+        self.may_fetch = True
         self.transport = MemoryTransport()
         self.slave = SlaveConnection(
             1,
@@ -30,7 +35,13 @@ class Master:
             on_ack=lambda: self.called.append("ack"),
             on_ready=lambda: self.called.append("ready"),
             on_lost=lambda slave: self.called.append(f"lost {slave.number}"),
+            fetch=self._fetch,
         )
+
+    def _fetch(self, _owner: object, miss: NotCached, done: Callable[[OSError | None], None]) -> bool:
+        if self.may_fetch:
+            self.fetched.append((miss.position, done))
+        return self.may_fetch
 
     def connect(self, *reports: int) -> None:
         self.slave.connection_made(self.transport)
@@ -122,6 +133,62 @@ def test_a_log_that_cannot_be_read_closes_the_connection(fault: Exception) -> No
         assert not master.slave.pump()
         assert master.transport.aborted
         assert "no read" in str(master.slave.ended)
+        master.disconnect()
+
+    run(scenario())
+
+
+def test_what_is_not_in_memory_is_fetched_and_sent_when_it_is() -> None:
+    async def scenario() -> None:
+        log = MemoryLog(segment_size=1 << 20, data=log_bytes(0, 96 * KIB))
+        master = Master(log)
+        master.connect(0)
+        log.cold = {64 * KIB}
+        assert master.slave.pump(), "what is in memory leaves first"
+        assert master.frames() == [(0, 32 * KIB), (32 * KIB, 32 * KIB)]
+        assert not master.slave.pump()
+        assert not master.slave.pump(), "one fetch at a time"
+        assert [position for position, _ in master.fetched] == [64 * KIB]
+        log.cold.clear()
+        master.called.clear()
+        master.fetched[0][1](None)
+        assert master.called == ["ready"]
+        assert not master.slave.pump()
+        assert master.frames()[2:] == [(64 * KIB, 32 * KIB)]
+        master.disconnect()
+
+    run(scenario())
+
+
+def test_what_is_never_in_memory_and_what_can_not_be_fetched_is_read_all_the_same() -> None:
+    async def scenario() -> None:
+        for may_fetch, fetches in ((True, 3), (False, 0)):
+            log = MemoryLog(segment_size=1 << 20, data=log_bytes(0, 100))
+            master = Master(log)
+            master.may_fetch = may_fetch
+            master.connect(0)
+            log.cold = {0}
+            for _ in range(4):
+                master.slave.pump()
+                if master.fetched:
+                    master.fetched[-1][1](None)
+            assert len(master.fetched) == fetches
+            assert master.frames() == [(0, 100)]
+            master.disconnect()
+
+    run(scenario())
+
+
+def test_a_part_of_the_log_that_can_not_be_fetched_for_a_fault_of_the_disk_ends_the_connection() -> None:
+    async def scenario() -> None:
+        log = MemoryLog(segment_size=1 << 20, data=log_bytes(0, 100))
+        master = Master(log)
+        master.connect(0)
+        log.cold = {0}
+        master.slave.pump()
+        master.fetched[0][1](OSError(5, "a bad sector"))
+        assert "the log can't be used: [Errno 5] a bad sector" in str(master.slave.ended)
+        assert not master.slave.pump()
         master.disconnect()
 
     run(scenario())

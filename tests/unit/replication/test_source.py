@@ -92,6 +92,19 @@ def test_a_slave_gets_new_bytes_when_the_log_grows() -> None:
     run(scenario())
 
 
+def test_the_slowest_slave_that_has_reported_tells_how_far_the_log_is_copied() -> None:
+    async def scenario() -> None:
+        async with serving(MemoryLog(segment_size=1000, data=log_bytes(0, 100))) as master:
+            assert master.source.copied_end() is None
+            await master.slave()
+            await master.slave(70)
+            slowest = await master.slave(40)
+            assert await slowest.read_log(40, 100) == log_bytes(40, 60)
+            assert master.source.copied_end() == 40
+
+    run(scenario())
+
+
 def test_acknowledgements_move_the_replicated_offset_and_call_back() -> None:
     async def scenario() -> None:
         async with serving(MemoryLog(data=log_bytes(0, 50))) as master:

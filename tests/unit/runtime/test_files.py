@@ -1,3 +1,5 @@
+import errno
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -18,6 +20,26 @@ def test_a_file_is_written_and_read_at_positions(tmp_path: Path) -> None:
     assert (file.size(), file.pread(100, 0), file.pread(2, 4)) == (10, b"\0\0\0hello\0\0", b"el")
     assert file.pread(5, 10) == b""
     file.close()
+    file.close()
+
+
+def test_what_the_page_cache_has_is_read_without_waiting_and_what_it_lacks_is_not(tmp_path: Path) -> None:
+    path = tmp_path / "a"
+    path.write_bytes(bytes(range(256)) * 256)
+    with open(path, "rb") as written:
+        os.fsync(written.fileno())
+        os.posix_fadvise(written.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+    file = FILES.open(str(path), write=False)
+    try:
+        first = file.pread_cached(100, 8192)
+    except OSError as error:
+        if error.errno != errno.EOPNOTSUPP:
+            raise
+        pytest.skip("this file system can't tell what is in memory")
+    assert first is None
+    assert file.pread(100, 8192) == bytes(range(100))
+    assert file.pread_cached(100, 8192) == bytes(range(100))
+    assert file.pread_cached(100, 65_500) is None, "less than that is there"
     file.close()
 
 

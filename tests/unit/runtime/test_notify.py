@@ -53,6 +53,19 @@ def daemon(
     return ServiceManager({"NOTIFY_SOCKET": manager.address, **(environment or {})}, clock or ManualClock())
 
 
+def test_what_keeps_a_daemon_from_its_work_stands_before_its_status_until_it_is_over(manager: Manager) -> None:
+    told = daemon(manager)
+    told.fault("messages are refused: the disk\nis full")
+    told.ready("it serves")
+    told.status("it serves anew")
+    told.fault(None)
+    assert [lines[-1] for lines in manager.received()] == [
+        "STATUS=messages are refused: the disk is full; it serves",
+        "STATUS=messages are refused: the disk is full; it serves anew",
+        "STATUS=it serves anew",
+    ]
+
+
 def test_a_daemon_is_ready_with_its_status_in_one_datagram(manager: Manager) -> None:
     daemon(manager).ready("it serves")
     assert manager.received() == [["READY=1", "STATUS=it serves"]]

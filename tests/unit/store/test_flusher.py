@@ -1,10 +1,12 @@
 from collections.abc import Callable
 from queue import SimpleQueue
-from threading import Event
+from threading import Event, Thread
+from typing import cast
 
 import pytest
 
-from broker_py.store.flusher import Flusher
+from broker_py.seams import File
+from broker_py.store.flusher import Flusher, Forcing
 
 
 class GatedWork:
@@ -81,3 +83,68 @@ def test_nothing_is_taken_after_the_stop() -> None:
     loop.flusher.stop()
     with pytest.raises(AssertionError, match="stopped"):
         loop.flusher.request(lambda error: None)
+
+
+def test_work_that_can_not_be_made_is_told_to_those_who_asked_and_the_next_may_be() -> None:
+    loop, seen = Loop(), []
+    room = False
+
+    def make() -> GatedWork:
+        if not room:
+            raise OSError(28, "no room")
+        return loop.start()
+
+    loop.flusher.stop()
+    loop.flusher = Flusher(make, loop.finish, loop.calls.put, "test")
+    loop.flusher.request(lambda error: seen.append(str(error)))
+    assert seen == ["[Errno 28] no room"]
+    assert not loop.flusher.busy
+    room = True
+    loop.flusher.request(lambda error: seen.append(str(error)))
+    loop.end(0)
+    assert seen[1:] == ["None"]
+    loop.flusher.stop()
+
+
+class GatedFile:
+    """A file whose forcing waits for the test, and may fail."""
+
+    def __init__(self) -> None:
+        self.gate = Event()
+        self.begun = Event()
+        self.error: OSError | None = None
+        self.forced = 0
+
+    def fdatasync(self) -> None:
+        self.forced += 1
+        self.begun.set()
+        assert self.gate.wait(10)
+        if self.error is not None:
+            raise self.error
+
+
+def test_of_two_threads_that_force_a_file_which_fails_both_hear_of_it() -> None:
+    forcing, file = Forcing(), GatedFile()
+    file.error = OSError(5, "pages were dropped")
+    errors: SimpleQueue[str] = SimpleQueue()
+
+    def force() -> None:
+        try:
+            forcing.force([cast(File, file)])
+            errors.put("none")
+        except OSError as error:
+            errors.put(str(error))
+
+    first, second = Thread(target=force), Thread(target=force)
+    first.start()
+    assert file.begun.wait(10)
+    second.start()
+    file.gate.set()
+    first.join(10)
+    second.join(10)
+    file.error = None
+    force()
+    told = [errors.get(timeout=10) for _ in range(3)]
+    assert told[0] == "[Errno 5] pages were dropped"
+    assert [text[:33] for text in told[1:]] == ["[Errno 5] forcing has failed befo"] * 2
+    assert file.forced == 1

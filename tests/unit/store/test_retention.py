@@ -138,6 +138,30 @@ def test_a_full_disk_refuses_writes_with_its_reason_until_there_is_room_again() 
     assert store.fault is None
 
 
+def test_what_a_connected_slave_has_to_copy_stays_until_it_has_it() -> None:
+    files = MemoryFiles()
+    store = full_store(files, config(THIS_HOUR, file_reserved_time=0))
+    copied = 5000
+    store.copied_end = lambda: copied
+    while store.clean(NOW_MS) == 100:
+        pass
+    assert log_files(files)[0] == 4096
+    copied = 12_288
+    while store.clean(NOW_MS) == 100:
+        pass
+    assert log_files(files)[0] == 12_288
+
+
+def test_room_for_new_messages_counts_more_than_a_slave_that_lags(caplog: pytest.LogCaptureFixture) -> None:
+    files = MemoryFiles()
+    store = full_store(files, config())
+    store.copied_end = lambda: 0
+    set_used(files, 86)
+    store.clean(NOW_MS)
+    assert log_files(files)[0] == 4096
+    assert "at 0 is deleted to make room, though a slave that is connected has to copy from 0 on" in caplog.text
+
+
 def test_the_manual_trigger_deletes_expired_files_now() -> None:
     files = MemoryFiles()
     store = full_store(files, config(file_reserved_time=0))

@@ -74,13 +74,8 @@ def test_a_second_process_is_kept_out_by_name() -> None:
     a_store(files)
 
 
-@pytest.mark.parametrize(("number", "error", "text"), [
-    (errno.ENOSPC, LogFull, "the disk is full"),
-    (errno.EIO, StoreError, "the disk can't be written"),
-])  # fmt: skip
-def test_a_failed_write_undoes_its_messages_and_the_next_send_tries_again(
-    number: int, error: type[StoreError], text: str
-) -> None:
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
+def test_a_write_that_finds_no_room_undoes_its_messages_and_the_next_send_tries_again(number: int) -> None:
     files = MemoryFiles()
     store = a_store(files)
     kept = store.append(a_message(b"kept"))
@@ -88,9 +83,10 @@ def test_a_failed_write_undoes_its_messages_and_the_next_send_tries_again(
     store.append(a_message(b"lost"))
     store.append(a_message(b"lost", topic="U"))
     files.fail_writes = number
-    with pytest.raises(error, match=text):
+    with pytest.raises(LogFull, match=r"the broker's disk is full \[CL:  0.10 .*\]: there is no room for the log"):
         store.commit()
-    assert text in (store.fault or "")
+    assert "no room" in (store.fault or "")
+    assert store.full
     assert (store.next_queue_offset("T", 0), store.next_queue_offset("U", 0)) == (1, 0)
     assert store.written.value == kept.end
     files.fail_writes = None
@@ -103,20 +99,81 @@ def test_a_failed_write_undoes_its_messages_and_the_next_send_tries_again(
     assert store.get("U", 0, 0, 1, 100).count == 0
 
 
+def test_a_write_that_fails_otherwise_is_the_last_one_before_a_restart() -> None:
+    files = MemoryFiles()
+    store = a_store(files)
+    store.append(a_message(b"kept"))
+    store.commit()
+    store.append(a_message(b"lost"))
+    files.fail_writes = errno.EIO
+    with pytest.raises(StoreError, match="could not be written, restart the broker"):
+        store.commit()
+    files.fail_writes = None
+    steps = files.steps
+    assert (store.broken, store.full) == (store.fault, False)
+    for refused in (lambda: store.append(a_message()), lambda: store.append_raw(0, b""), store.resume):
+        with pytest.raises(StoreError, match="restart the broker"):
+            refused()
+    assert files.steps == steps
+    assert store.max_offset("T", 0) == 0
+    store.close()
+    again = a_store(files)
+    assert again.max_offset("T", 0) == 1
+    again.append(a_message())
+
+
+def test_whoever_listens_hears_of_each_fault_and_of_its_end() -> None:
+    files = MemoryFiles()
+    store = a_store(files)
+    heard: list[str | None] = []
+    store.on_fault = lambda: heard.append(store.fault)
+    for number in (errno.ENOSPC, None, errno.EIO):
+        files.fail_writes = number
+        store.append(a_message())
+        try:
+            store.commit()
+        except StoreError:
+            continue
+    assert [fault is None or fault[:35] for fault in heard] == [
+        "there is no room for the log: [Errn",
+        True,
+        "the log could not be written, resta",
+    ]
+
+
+def test_without_a_send_a_store_that_had_no_room_goes_on_when_there_is_some() -> None:
+    files = MemoryFiles()
+    store = a_store(files)
+    store.append(a_message())
+    store.commit()
+    store.dispatch(store.written.value)
+    files.fail_writes = errno.ENOSPC
+    files.used_bytes, files.free_bytes = 99, 1
+    store.write_out()
+    assert store.full
+    with pytest.raises(LogFull, match=r"CQ:  0.\d\d .*consume queues can't be written"):
+        store.resume()
+    store.append_raw(store.written.value, b"")
+    files.fail_writes = None
+    files.used_bytes, files.free_bytes = 85, 15
+    store.resume()
+    assert (store.fault, store.full) == (None, False)
+
+
 def test_a_file_that_a_failed_write_made_is_removed_before_the_next_write() -> None:
     files = MemoryFiles()
     store = a_store(files)
     store.append(a_message())
     files.fail_after_bytes = 50
+    operations: list[str] = []
+    files.on_step = lambda operation: operations.append(operation.split()[0])
     with pytest.raises(LogFull):
         store.commit()
     files.fail_after_bytes = None
-    operations: list[str] = []
-    files.on_step = lambda operation: operations.append(operation.split()[0])
     store.append(a_message())
     store.commit()
-    assert operations[0] == "remove"
-    assert "sync_dir" in operations[: operations.index("create")]
+    again = operations[operations.index("remove") :]
+    assert "sync_dir" in again[: again.index("create")]
 
 
 def test_what_a_failed_write_left_in_a_used_file_is_forced_to_be_zeros() -> None:
@@ -126,14 +183,53 @@ def test_what_a_failed_write_left_in_a_used_file_is_forced_to_be_zeros() -> None
     store.commit()
     store.append(a_message())
     files.fail_after_bytes = 50
+    operations: list[str] = []
+    files.on_step = lambda operation: operations.append(operation.split()[0])
     with pytest.raises(LogFull):
         store.commit()
     files.fail_after_bytes = None
-    operations: list[str] = []
-    files.on_step = lambda operation: operations.append(operation.split()[0])
     store.append(a_message())
     store.commit()
-    assert operations == ["truncate", "truncate", "fdatasync", "pwrite"]
+    assert operations == ["pwrite", "truncate", "truncate", "pwrite", "fdatasync", "pwrite"]
+
+
+def test_a_store_without_room_does_not_seem_to_have_some_in_between() -> None:
+    files = MemoryFiles()
+    store = a_store(files)
+    store.append(a_message())
+    store.commit()
+    heard: list[str | None] = []
+    store.on_fault = lambda: heard.append(store.fault)
+    store.append(a_message())
+    files.fail_writes = errno.EDQUOT
+    with pytest.raises(LogFull):
+        store.commit()
+    for _ in range(3):
+        with pytest.raises(LogFull, match="no room for the log"):
+            store.resume()
+        with pytest.raises(LogFull, match="no room for the log"):
+            store.append(a_message())
+    assert len(heard) == 1
+    files.fail_writes = None
+    store.resume()
+    assert heard[1:] == [None]
+    again = a_store(files.kill())
+    assert again.max_offset("T", 0) == 1
+
+
+def test_a_disk_that_breaks_while_it_is_asked_for_room_is_broken() -> None:
+    files = MemoryFiles()
+    store = a_store(files)
+    store.append(a_message())
+    store.commit()
+    store.append(a_message())
+    files.fail_writes = errno.ENOSPC
+    with pytest.raises(LogFull):
+        store.commit()
+    files.fail_writes = errno.EIO
+    with pytest.raises(StoreError, match="restart the broker"):
+        store.resume()
+    assert store.broken is not None
 
 
 def test_of_a_failed_write_nothing_comes_back_after_a_crash() -> None:
