@@ -4,10 +4,10 @@ import errno
 from dataclasses import dataclass, field
 from random import Random
 
-from broker_py.errors import StoreError
+from broker_py.broker.metadata import MetadataFile
+from broker_py.errors import BrokerPyError, StoreError
 from broker_py.message.ids import pack_host
-from broker_py.message.record import Message, decode_record
-from broker_py.seams import replace_file
+from broker_py.message.record import Message, body_crc, decode_record
 from broker_py.store.config import FlushDiskType, StoreConfig
 from broker_py.store.dispatch import Placed
 from broker_py.store.reading import GetStatus
@@ -26,6 +26,11 @@ CONFIG = StoreConfig(
 )
 TOPICS = ("A", "B", "Orders")
 QUEUES = 2
+
+
+def table(files: MemoryFiles) -> MetadataFile:
+    """A table of the broker, of several sectors."""
+    return MetadataFile(files, "/store/config", "table.json")
 
 
 def message(random: Random, topic: str, queue_id: int, number: int) -> Message:
@@ -47,7 +52,11 @@ class Kept:
 
 @dataclass(slots=True)
 class Workload:
-    """One store in use. `kept` has the messages that were committed and whose topics were not deleted."""
+    """One store in use, and a table of the broker beside it.
+
+    `kept` has the messages that were committed and whose topics were not deleted, `found` what was wrong at once.
+    `metadata` numbers the versions of the table that were begun, up to `saved` they are to survive a crash.
+    """
 
     random: Random
     files: MemoryFiles
@@ -56,10 +65,17 @@ class Workload:
     deleted: set[str] = field(default_factory=set)
     number: int = 0
     metadata: int = 0
+    saved: int = 0
+    found: list[str] = field(default_factory=list)
     store: Store = field(init=False)
 
     def __post_init__(self) -> None:
         self.store = self.open()
+        try:
+            self.open()
+        except StoreError:
+            return
+        self.found.append("a second store opens the files of the first one")
 
     def open(self) -> Store:
         """A new store on the files, loaded."""
@@ -100,7 +116,8 @@ class Workload:
                 self.delete_topic(self.random.choice(TOPICS))
             elif choice < 0.96:
                 self.metadata += 1
-                replace_file(self.files, "/store/metadata", b"%d" % self.metadata * 300)
+                table(self.files).save({"version": self.metadata, "rest": f"{self.metadata} " * 500})
+                self.saved = self.metadata
             elif choice < 0.98:
                 self.fail_writes()
             elif choice < 0.985:
@@ -122,6 +139,9 @@ class Workload:
         total = sum(len(item.body) + len(item.properties) + 100 for item in messages)
         if batch and total < CONFIG.mapped_file_size_commit_log - 8:
             placed = self.store.append_batch(messages)
+            segment = CONFIG.mapped_file_size_commit_log
+            if {place.log_offset // segment for place in placed} != {(placed[0].end - 1) // segment}:
+                self.found.append(f"a batch lies in two files: {[place.log_offset for place in placed]}")
         else:
             placed = [self.store.append(item) for item in messages]
         self.store.commit()
@@ -173,19 +193,33 @@ class Workload:
         self.store = self.open()
 
 
-def violations(image: MemoryFiles, flushed: list[Kept], deleted: set[str], clock: ManualClock) -> list[str]:
-    """Open what a crash left, and return what is wrong with it.
+def violations(image: MemoryFiles, workload: Workload, *, again: bool) -> list[str]:
+    """Open what a crash of a workload left, and return what is wrong with it; `again` after further crashes, too.
 
     Queues of topics that were deleted once may come back from the log, or not: these are not compared.
     """
+    deleted, clock = workload.deleted, workload.clock
     store = Store(CONFIG, image, clock, STORE_HOST)
     try:
         store.load()
     except (StoreError, OSError) as error:
         return [f"does not open: {error!r}"]
-    found = _lost(store, flushed) + _disordered(store, deleted)
-    found += _not_the_same_again(store, deleted, image, clock)
-    return found + _not_usable(store, image, clock)
+    found = _lost(store, workload.flushed()) + _disordered(store, deleted)
+    found += _not_saved(image, workload)
+    if again:
+        found += _not_the_same_again(store, deleted, image, clock) + _not_usable(store, deleted, image, clock)
+    return found
+
+
+def _not_saved(image: MemoryFiles, workload: Workload) -> list[str]:
+    versions: list[int] = []
+    try:
+        table(image).load(lambda content: versions.append(int(content.get("version", 0))))
+    except BrokerPyError as error:
+        return [f"the table can't be loaded: {error}"]
+    if not workload.saved <= versions[-1] <= workload.metadata:
+        return [f"the table has version {versions[-1]}, {workload.saved} was saved and {workload.metadata} begun"]
+    return []
 
 
 def _lost(store: Store, flushed: list[Kept]) -> list[str]:
@@ -217,6 +251,8 @@ def _disordered(store: Store, deleted: set[str]) -> list[str]:
                 while start < len(data):
                     record = decode_record(data, start)
                     start += record.size
+                    if record.body_crc != body_crc(record.body):
+                        found.append(f"{topic} {queue_id}: message {record.queue_offset} has a broken body")
                     if record.log_offset <= previous:
                         found.append(f"{topic} {queue_id}: log offset {record.log_offset} follows {previous}")
                     if (record.topic, record.queue_id) != (topic, queue_id) or record.queue_offset < offset:
@@ -233,14 +269,15 @@ def _disordered(store: Store, deleted: set[str]) -> list[str]:
     return found
 
 
-def _state(store: Store, deleted: set[str]) -> dict[str, object]:
-    ends: dict[str, object] = {
+def _state(store: Store, deleted: set[str]) -> dict[str, tuple[int, int]]:
+    ends: dict[str, tuple[int, int]] = {
         f"{topic}/{queue_id}": (store.min_offset(topic, queue_id), store.max_offset(topic, queue_id))
         for topic in store.topics()
         for queue_id in store.queues_of(topic)
         if topic not in deleted and store.max_offset(topic, queue_id) > 0
     }
-    ends["log"] = (store.log.min_offset, store.log.end, store.dispatched.value)
+    ends["log"] = (store.log.min_offset, store.log.end)
+    ends["dispatched"] = (0, store.dispatched.value)
     return ends
 
 
@@ -251,8 +288,9 @@ def _not_the_same_again(store: Store, deleted: set[str], image: MemoryFiles, clo
     return [] if first == second else [f"second recovery: {second} after {first}"]
 
 
-def _not_usable(store: Store, image: MemoryFiles, clock: ManualClock) -> list[str]:
-    """A message appended now must be there after the worst of crashes."""
+def _not_usable(store: Store, deleted: set[str], image: MemoryFiles, clock: ManualClock) -> list[str]:
+    """What this start found, and a message appended now, must be there after the worst of crashes."""
+    first = _state(store, deleted)
     item = message(Random(1), "A", 0, 1_000_000)
     placed = store.append(item)
     store.commit()
@@ -260,4 +298,13 @@ def _not_usable(store: Store, image: MemoryFiles, clock: ManualClock) -> list[st
     store.dispatch(store.flushed.value)
     after = Store(CONFIG, image.crash(Random(2), NOTHING_KEPT), clock, STORE_HOST)
     after.load()
-    return _lost(after, [Kept("A", 0, placed, bytes(item.body))])
+    second = _state(after, deleted)
+    lost = [
+        f"{name}: {ends}, then {second.get(name)}" for name, ends in first.items() if shrank(ends, second.get(name))
+    ]
+    return _lost(after, [Kept("A", 0, placed, bytes(item.body))]) + lost
+
+
+def shrank(ends: tuple[int, int], later: tuple[int, int] | None) -> bool:
+    """True when a queue or log ends before it did, or begins before it did."""
+    return later is None or later[0] < ends[0] or later[1] < ends[1]

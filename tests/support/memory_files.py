@@ -284,8 +284,15 @@ class MemoryFiles:
         return image
 
     def kill(self) -> "MemoryFiles":
-        """Return what the end of the process now would leave: everything written, but no lock."""
-        return self.crash(Random(0), EVERYTHING_KEPT)
+        """Return what the end of the process now would leave: everything written, but no lock.
+
+        What was not synced stays so: the system still has it in memory only. Nor does a failed sync come right: the
+        next process reads the pages that it dropped, no sync saves them, and a power cut loses them.
+        """
+        left = MemoryFiles()
+        left.now_ms = self.now_ms
+        left._root = _left(self._root, {})
+        return left
 
     def dump(self) -> dict[str, bytes]:
         """Content of all files by path."""
@@ -326,6 +333,25 @@ def _crashed(inode: _Inode, random: Random, policy: CrashPolicy, done: "dict[int
         image.data = _crashed_data(inode, random, policy)
         image.durable = bytearray(image.data)
     return image
+
+
+def _left(inode: _Inode, done: "dict[int, _Inode]") -> _Inode:
+    """Return a copy of the inode and of all that it holds, without locks; one that has two names stays one."""
+    if id(inode) in done:
+        return done[id(inode)]
+    copy = done[id(inode)] = _Inode(
+        inode.directory,
+        bytearray(inode.data),
+        bytearray(inode.durable),
+        list(inode.changes),
+        modified_ms=inode.modified_ms,
+    )
+    copy.names = {name: _left(child, done) for name, child in inode.names.items()}
+    copy.durable_names = {name: _left(child, done) for name, child in inode.durable_names.items()}
+    copy.name_changes = [
+        {name: child and _left(child, done) for name, child in changes.items()} for changes in inode.name_changes
+    ]
+    return copy
 
 
 def _crashed_data(inode: _Inode, random: Random, policy: CrashPolicy) -> bytearray:
