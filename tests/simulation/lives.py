@@ -1,5 +1,6 @@
 """Lives of a store, one after the other, cut short at every operation in several ways."""
 
+from collections.abc import Callable
 from random import Random
 
 from tests.simulation.workload import Kept, Workload, violations
@@ -65,14 +66,34 @@ def lives(seed: int, limit: int) -> Crasher:
             if crasher.done():
                 break
             workload.files.on_step = None
-            workload = next_life(workload, random)
+            workload = next_life(workload, random, crasher.watch)
     return crasher
 
 
-def next_life(workload: Workload, random: Random) -> Workload:
-    """The workload after a crash."""
+def next_life(workload: Workload, random: Random, watch: Callable[[Workload], None]) -> Workload:
+    """The workload after a crash, or after somebody has removed the queues; its start is watched, too."""
     flushed: list[Kept] = workload.flushed()
     files = left_by(workload.files, random, random.choice(POLICIES))
+    if random.random() < 0.3:
+        _remove_queues(files)
     return Workload(
-        random, files, workload.clock, flushed, workload.deleted, workload.number, workload.metadata, workload.metadata
+        random,
+        files,
+        workload.clock,
+        flushed,
+        workload.deleted,
+        workload.number,
+        workload.metadata,
+        workload.saved,
+        workload.gone,
+        watch,
     )
+
+
+def _remove_queues(files: MemoryFiles) -> None:
+    """Delete all consume queues, which a start is to build anew from the log."""
+    for directory in files.directories("/store/consumequeue"):
+        for name in files.list_dir(directory):
+            path = f"{directory}/{name}"
+            files.remove_dir(path) if files.is_dir(path) else files.remove(path)
+        files.sync_dir(directory)

@@ -2,6 +2,7 @@
 
 from random import Random
 
+from broker_py.errors import StoreError
 from broker_py.message.record import check_record
 from broker_py.store.store import Store
 from tests.simulation.lives import POLICIES, left_by
@@ -72,10 +73,23 @@ class Replica:
                 if ends[0] != ends[1]:
                     self.found.append(f"{topic} {queue_id} ends at {ends[0]}, its master's at {ends[1]}")
 
+    def refuses(self, gap: int) -> None:
+        """Offer bytes of the master that lie further on, which is not to grow the log."""
+        at = self.store.log.end
+        if at == 0:
+            return
+        try:
+            self.store.append_raw(at + gap, self.master.log.read(at + gap, 700))
+        except StoreError:
+            return
+        self.found.append(f"a log that ends at {at} takes bytes for {at + gap}")
+
     def copy(self) -> None:
         """Take the log to its end, with flushes, checkpoints and power cuts on the way."""
         while self.store.log.end < self.master.log.written and not self.found:
             at = self.store.log.end
+            if self.random.random() < 0.05:
+                self.refuses(self.random.choice((1, 91, 4096)))
             self.store.append_raw(at, self.master.log.read(at, self.random.choice((1, 50, 700, 3000))))
             self.store.commit()
             if self.random.random() < 0.5:

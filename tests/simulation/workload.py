@@ -1,6 +1,7 @@
 """A random life of a store on memory files, and what must be true of whatever a crash leaves of it."""
 
 import errno
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from random import Random
 
@@ -33,9 +34,9 @@ def table(files: MemoryFiles) -> MetadataFile:
     return MetadataFile(files, "/store/config", "table.json")
 
 
-def message(random: Random, topic: str, queue_id: int, number: int) -> Message:
+def message(random: Random, topic: str, queue_id: int, number: int, filler_bytes: int | None = None) -> Message:
     """A message whose body says which it is; sizes are such that some cross sectors and few fit in a segment."""
-    filler = bytes([65 + number % 26]) * random.choice((0, 3, 40, 300, 900))
+    filler = bytes([65 + number % 26]) * (random.choice((0, 3, 40, 300, 900)) if filler_bytes is None else filler_bytes)
     properties = b"TAGS\x01t" + b"" if number % 3 else b"KEYS\x01" + b"k" * random.choice((1, 600))
     return Message(topic, queue_id, 0, 0, number, BORN_HOST, b"%d:" % number + filler, properties, 0)
 
@@ -55,7 +56,9 @@ class Workload:
     """One store in use, and a table of the broker beside it.
 
     `kept` has the messages that were committed and whose topics were not deleted, `found` what was wrong at once.
-    `metadata` numbers the versions of the table that were begun, up to `saved` they are to survive a crash.
+    `metadata` numbers the versions of the table that were begun, up to `saved` they are to survive a crash. `gone` has
+    the numbers of the messages that were refused and whose remains were cut. `before_open` is called with the workload
+    before its store is opened.
     """
 
     random: Random
@@ -66,11 +69,17 @@ class Workload:
     number: int = 0
     metadata: int = 0
     saved: int = 0
+    gone: set[int] = field(default_factory=set)
+    before_open: Callable[["Workload"], None] | None = None
     found: list[str] = field(default_factory=list)
+    is_open: bool = False
     store: Store = field(init=False)
 
     def __post_init__(self) -> None:
+        if self.before_open is not None:
+            self.before_open(self)
         self.store = self.open()
+        self.is_open = True
         try:
             self.open()
         except StoreError:
@@ -85,6 +94,8 @@ class Workload:
 
     def flushed(self) -> list[Kept]:
         """The messages that must survive a power cut at this moment."""
+        if not self.is_open:
+            return list(self.kept)
         flushed, minimum = self.store.flushed.value, self.store.log.min_offset
         return [kept for kept in self.kept if kept.placed.end <= flushed and kept.placed.log_offset >= minimum]
 
@@ -118,7 +129,7 @@ class Workload:
                 self.metadata += 1
                 table(self.files).save({"version": self.metadata, "rest": f"{self.metadata} " * 500})
                 self.saved = self.metadata
-            elif choice < 0.98:
+            elif choice < 0.975:
                 self.fail_writes()
             elif choice < 0.985:
                 self.fail_sync()
@@ -127,15 +138,15 @@ class Workload:
         except StoreError:
             self.restart_after_fault()
 
-    def send(self, count: int, *, batch: bool) -> None:
-        """Append messages and commit them."""
+    def send(self, count: int, *, batch: bool, filler_bytes: int | None = None) -> None:
+        """Append messages and commit them; with `filler_bytes` they have one size."""
         messages = []
         topic, queue_id = self.random.choice(TOPICS), self.random.randrange(QUEUES)
         for _ in range(count):
             if not batch:
                 topic, queue_id = self.random.choice(TOPICS), self.random.randrange(QUEUES)
             self.number += 1
-            messages.append(message(self.random, topic, queue_id, self.number))
+            messages.append(message(self.random, topic, queue_id, self.number, filler_bytes))
         total = sum(len(item.body) + len(item.properties) + 100 for item in messages)
         if batch and total < CONFIG.mapped_file_size_commit_log - 8:
             placed = self.store.append_batch(messages)
@@ -155,29 +166,49 @@ class Workload:
         self.store.delete_topic(topic)
 
     def fail_writes(self) -> None:
-        """Let the disk run full or fail under a send, then let it work again."""
+        """Let the disk run full or fail under a send, then let it work again: nothing that was refused comes back.
+
+        The messages have one size and are several, so that a refused one can be left whole where another ends.
+        """
+        before = self.number
+        filler_bytes = self.random.choice((0, 40, 300))
         if self.random.random() < 0.5:
             self.files.fail_after_bytes = self.random.randrange(800)
         else:
             self.files.fail_writes = errno.EIO
         try:
             for _ in range(3):
-                self.send(2, batch=False)
+                self.send(6, batch=False, filler_bytes=filler_bytes)
         except StoreError:
             pass
         finally:
             self.files.fail_after_bytes = None
             self.files.fail_writes = None
-        self.send(1, batch=False)
+        refused = set(range(before + 1, self.number + 1)) - {number_of(kept.body) for kept in self.kept}
+        self.send(1, batch=False, filler_bytes=filler_bytes)
+        self.gone |= refused
 
     def fail_sync(self) -> None:
-        """Let a sync fail. The store is done for; what it says was flushed stays."""
+        """Let a sync fail. The store is done for, however often it is asked; what it says was flushed stays."""
         self.files.fail_sync_number = 1
         try:
             self.store.flush_log()
             self.store.checkpoint()
+            return
+        except StoreError:
+            pass
         finally:
             self.files.fail_sync_number = None
+        for attempt in (self.send_one, self.store.flush_log, self.store.checkpoint):
+            try:
+                attempt()
+            except StoreError:
+                pass
+        raise StoreError("a sync failed")
+
+    def send_one(self) -> None:
+        """Append a message and commit it."""
+        self.send(1, batch=False)
 
     def restart(self) -> None:
         """Stop in good order and start."""
@@ -204,7 +235,7 @@ def violations(image: MemoryFiles, workload: Workload, *, again: bool) -> list[s
         store.load()
     except (StoreError, OSError) as error:
         return [f"does not open: {error!r}"]
-    found = _lost(store, workload.flushed()) + _disordered(store, deleted)
+    found = _lost(store, workload.flushed()) + _disordered(store, deleted, workload.gone)
     found += _not_saved(image, workload)
     if again:
         found += _not_the_same_again(store, deleted, image, clock) + _not_usable(store, deleted, image, clock)
@@ -237,7 +268,12 @@ def _lost(store: Store, flushed: list[Kept]) -> list[str]:
     return found
 
 
-def _disordered(store: Store, deleted: set[str]) -> list[str]:
+def number_of(body: bytes | memoryview) -> int:
+    """The number that a body says."""
+    return int(bytes(body).partition(b":")[0])
+
+
+def _disordered(store: Store, deleted: set[str], gone: set[int]) -> list[str]:
     found = []
     for topic in store.topics():
         for queue_id in store.queues_of(topic):
@@ -253,6 +289,10 @@ def _disordered(store: Store, deleted: set[str]) -> list[str]:
                     start += record.size
                     if record.body_crc != body_crc(record.body):
                         found.append(f"{topic} {queue_id}: message {record.queue_offset} has a broken body")
+                    elif number_of(record.body) in gone:
+                        found.append(f"{topic} {queue_id}: message {record.queue_offset} was refused and is back")
+                    if 0 in bytes(record.properties):
+                        found.append(f"{topic} {queue_id}: message {record.queue_offset} has broken properties")
                     if record.log_offset <= previous:
                         found.append(f"{topic} {queue_id}: log offset {record.log_offset} follows {previous}")
                     if (record.topic, record.queue_id) != (topic, queue_id) or record.queue_offset < offset:
@@ -306,5 +346,5 @@ def _not_usable(store: Store, deleted: set[str], image: MemoryFiles, clock: Manu
 
 
 def shrank(ends: tuple[int, int], later: tuple[int, int] | None) -> bool:
-    """True when a queue or log ends before it did, or begins before it did."""
-    return later is None or later[0] < ends[0] or later[1] < ends[1]
+    """True when a queue or log that holds something ends before it did, or begins before it did."""
+    return ends[0] < ends[1] and (later is None or later[0] < ends[0] or later[1] < ends[1])

@@ -67,10 +67,12 @@ class MemoryFile:
         return bytes(self._usable().data[position : position + size])
 
     def pwrite(self, data: bytes | bytearray | memoryview, position: int) -> None:
-        """Write all of `data`, or a part of it and fail as the test wants."""
+        """Write all of `data`, or some sectors of it and fail as the test wants."""
         inode = self._usable()
         self._files._step(f"pwrite {self._path} {position}+{len(data)}")
         room, error = self._files._allowed(len(data))
+        if error is not None:
+            room = max(0, room - (position + room) % SECTOR)  # whole blocks are written, or nothing of one
         self._files._change(inode, position, bytes(data[:room]))
         if error is not None:
             raise error
@@ -215,6 +217,13 @@ class MemoryFiles:
         """True for a directory."""
         inode = self._find(path)
         return inode is not None and inode.directory
+
+    def directories(self, path: str) -> list[str]:
+        """Paths of a directory and of all below it, the innermost first; none where there is no such directory."""
+        if not self.is_dir(path):
+            return []
+        below = [self.directories(f"{path}/{name}") for name in self.list_dir(path)]
+        return [*(each for paths in below for each in paths), path]
 
     def make_dirs(self, path: str) -> None:
         """Make a directory and its parents."""
