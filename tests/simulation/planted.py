@@ -77,6 +77,12 @@ FAULTS: Final = (
         "                    pass\n",
     ),
     Fault(
+        "what a failed write left is not cut",
+        "store/store.py",
+        "            self.log.cut(self.log.written)\n",
+        "            self.log._unclean = False\n",
+    ),
+    Fault(
         "the tail is not made zeros",
         "store/segments.py",
         "            file.truncate(offset % self.segment_size)\n",
