@@ -13,6 +13,7 @@ from tests.support.cluster import Cluster
 SHORT = Plan(seed=20260289, kills=4, seconds=60, producers=2, senders=4, pause_seconds=0.4, other_faults=0.3)
 
 
+@pytest.mark.timeout(600)
 async def test_a_pair_that_is_killed_under_load_loses_nothing(
     cluster: Cluster, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -83,6 +83,12 @@ FAULTS: Final = (
         "            self.log._unclean = False\n",
     ),
     Fault(
+        "the repair of a failed write is not forced",
+        "store/store.py",
+        "        self.flush_log()\n        self._write_fault = None\n        self._judge()\n",
+        "        self._write_fault = None\n        self._judge()\n",
+    ),
+    Fault(
         "the tail is not made zeros",
         "store/segments.py",
         "            file.truncate(offset % self.segment_size)\n",
