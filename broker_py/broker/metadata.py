@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from broker_py.errors import ProtocolError, StoreError
 from broker_py.seams import FileSystem, read_file, replace_file
+from broker_py.store.directories import make_durable_directory
 from broker_py.wire.fastjson import dumps, loads_object
 
 BACKUP: Final = ".bak"
@@ -70,7 +71,7 @@ class MetadataFile:
 
     def save_text(self, text: bytes) -> None:
         """Make a text durable as it is; OSError leaves the former content in place."""
-        self._files.make_dirs(self._directory)
+        make_durable_directory(self._files, self._directory)
         if self._files.exists(self.path):
             replace_file(self._files, self.path + BACKUP, read_file(self._files, self.path))
         replace_file(self._files, self.path, text)

@@ -27,6 +27,7 @@ _HEAD_BYTES: Final = 76
 _PROBE_BYTES: Final = 64 * 1024
 # What this process wrote last is taken to be in the page cache without asking, which costs what reading it does.
 _IN_MEMORY_BYTES: Final = 32 << 20
+_REWRITE_BYTES: Final = 1 << 20
 
 
 class LogFlush:
@@ -82,9 +83,17 @@ class CommitLog:
         self.written = self.end = self._own_start = self._segments.end
 
     def distrust(self, log_offset: int) -> None:
-        """Have everything from `log_offset` forced by the next flush: what was read may be in memory only."""
-        for start in range(max(self.segment_start(log_offset), self.min_offset), self.written, self.segment_size):
-            self._hold(start)
+        """Write everything from `log_offset` once more and have it forced by the next flush. OSError.
+
+        What was read may be in memory only. To force it is not enough: pages that an earlier process failed to force
+        are read like any others, but the system counts them as clean.
+        """
+        position = max(log_offset, self.min_offset)
+        while position < self.written:
+            data = self.read(position, _REWRITE_BYTES)
+            self._segments.write(position, data)
+            self._hold(self.segment_start(position))
+            position += len(data)
 
     @property
     def min_offset(self) -> int:

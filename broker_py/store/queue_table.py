@@ -52,7 +52,7 @@ class ConsumeQueueTable:
         self._dirty: list[ConsumeQueue] = []
         self._written: set[ConsumeQueue] = set()
         self._warm: set[ConsumeQueue] = set()
-        self._lost_names: set[str] = set()
+        self._unforced_names: set[str] = set()
 
     def __iter__(self) -> Iterator[ConsumeQueue]:
         for queues in self._topics.values():
@@ -86,9 +86,12 @@ class ConsumeQueueTable:
     def load(self, *, after_crash: bool, holds: Callable[[int, int, int, int], bool]) -> None:
         """Load every queue that has a directory; `holds(queue_id, queue_offset, log_offset, size)` as queues ask it.
 
-        Directories that are no queue id are left alone.
+        Directories that are no queue id are left alone. After a crash the names of the others are forced once more: a
+        process that was killed may have left them in memory only.
         """
         for topic in self._files.list_dir(self._directory):
+            if after_crash:
+                self._unforced_names |= {self._directory, f"{self._directory}/{topic}"}
             for name in self._files.list_dir(f"{self._directory}/{topic}"):
                 if name.isascii() and name.isdecimal() and self._files.is_dir(f"{self._directory}/{topic}/{name}"):
                     self._load_queue(self.make(topic, int(name)), after_crash, holds)
@@ -122,7 +125,7 @@ class ConsumeQueueTable:
     def start_sync(self) -> QueuesSync:
         """Return the work that makes all units written so far durable."""
         paths: set[str] = set()
-        directories, self._lost_names = self._lost_names, set()
+        directories, self._unforced_names = self._unforced_names, set()
         for queue in self._written:
             queue_paths, queue_directories = queue.take_dirty()
             paths |= queue_paths
@@ -142,7 +145,7 @@ class ConsumeQueueTable:
         directory = f"{self._directory}/{topic}"
         if self._files.exists(directory) and not self._files.list_dir(directory):
             self._files.remove_dir(directory)
-            self._lost_names.add(self._directory)
+            self._unforced_names.add(self._directory)
 
     def has_no_files(self) -> bool:
         """True when no topic has a directory: the way to have all queues rebuilt."""

@@ -71,6 +71,7 @@ class Recovery:
             self._start_empty(durable or 0)
             return
         start = self._start(checkpoint)
+        known = start if durable is None else durable  # the log is on disk up to here, whatever becomes of the queues
         if durable is not None and start < durable:
             self._lower_durable_end(start)
         self._load_queues(start)
@@ -92,7 +93,7 @@ class Recovery:
         if end < self._log.end:
             _log.info("the log ends at %d", end)
         self._log.cut(end)
-        self._log.distrust(start)
+        self._log.distrust(known)
         self._dispatcher.start_at(end)
         self._index.settle(self._log.min_offset, end)
         for queue in self._queues:

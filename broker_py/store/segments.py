@@ -50,7 +50,8 @@ class Segments:
         """Look at the directory. StoreError for a file that can't be one of ours, as the store would lose its place.
 
         After a crash a file may be shorter than it should (it was made or cut, and its length not forced) and is
-        extended with zeros; and files behind a missing one are removed, if they lie behind all that was forced.
+        extended with zeros; and files behind a missing one are removed, if they lie behind all that was forced. The
+        names may be in memory only, so the directory counts as dirty.
         """
         starts = sorted(self._start_in(name) for name in self._file_names())
         kept = [start for i, start in enumerate(starts) if start == starts[0] + i * self.segment_size]
@@ -60,6 +61,7 @@ class Segments:
                 raise LogCorrupt(f"{missing} is missing, but {found} is there")
             for start in reversed(starts[len(kept) :]):
                 self._files.remove(self.path(start))
+        if after_crash and kept:
             self.dirty_directories.add(self.directory)
         for start in kept:
             self._check_length(self.path(start), after_crash)

@@ -137,8 +137,9 @@ class Store:
     def load(self) -> None:
         """Take the lock, recover, and be ready. StoreError (another process, wrong files), LogCorrupt, OSError."""
         config = self.config
-        for path in (config.lock_path, config.abort_path, config.checkpoint_path):
-            make_durable_directory(self._files, path.rpartition("/")[0])
+        own = {path.rpartition("/")[0] for path in (config.lock_path, config.abort_path, config.checkpoint_path)}
+        for directory in sorted(own | {config.commit_log_directory, config.consume_queue_directory}):
+            make_durable_directory(self._files, directory)
         try:
             self._lock = self._files.lock(config.lock_path)
         except OSError as error:

@@ -1,4 +1,4 @@
-"""Adds the number of crash states and violations to the summary of a run."""
+"""Adds what the simulations saw to the summary of a run: crash states and violations, and which check caught what."""
 
 import pytest
 
@@ -6,10 +6,15 @@ import pytest
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Sum up what the simulations recorded."""
     totals: dict[str, int] = {}
+    planted: list[str] = []
     for outcome in ("passed", "failed"):
         for report in terminalreporter.stats.get(outcome, ()):
             for name, value in report.user_properties:
                 if isinstance(value, int):
                     totals[name] = totals.get(name, 0) + value
+                elif name == "planted":
+                    planted.append(f"{outcome:6} {value}")
+    for line in planted:
+        terminalreporter.write_line(line)
     if "crash_states" in totals:
         terminalreporter.write_line(f"{totals['crash_states']} crash states, {totals['violations']} violations")

@@ -74,10 +74,38 @@ def test_pages_dropped_by_a_failed_sync_are_not_saved_by_the_next() -> None:
     assert files.crash(Random(1), EVERYTHING_KEPT).dump() == {"/f": b"A" * 2048}
 
 
-def test_a_full_disk_takes_a_part_of_the_write() -> None:
+def test_a_full_disk_takes_some_sectors_of_the_write() -> None:
     files = MemoryFiles()
     file = files.open("/f", create=True)
-    files.fail_after_bytes = 3
+    files.fail_after_bytes = 1000
     with pytest.raises(OSError, match="No space left"):
-        file.pwrite(b"12345", 0)
-    assert file.pread(10, 0) == b"123"
+        file.pwrite(b"x" * 2000, 100)
+    assert file.pread(2000, 100) == b"x" * 924
+
+
+def test_what_a_killed_process_wrote_is_there_and_no_more_durable_than_before() -> None:
+    files = written()
+    lock = files.lock("/lock")
+    left = files.kill()
+    assert left.open("/f").pread(1, 0) == b"C"
+    left.lock("/lock")
+    assert left.crash(Random(1), NOTHING_KEPT).dump() == {"/f": b"A" * 2048}
+    left.open("/f").fdatasync()
+    assert left.crash(Random(1), NOTHING_KEPT).dump() == {"/f": b"C" * 2048}
+    assert files.crash(Random(1), NOTHING_KEPT).dump() == {"/f": b"A" * 2048}
+    lock.release()
+
+
+def test_pages_dropped_by_a_failed_sync_are_lost_to_the_next_process_too() -> None:
+    files = written()
+    files.fail_sync_number = 1
+    with pytest.raises(OSError, match="injected"):
+        files.open("/f").fdatasync()
+    left = files.kill()
+    file = left.open("/f")
+    assert file.pread(1, 0) == b"C"
+    file.fdatasync()
+    assert left.crash(Random(1), EVERYTHING_KEPT).dump() == {"/f": b"A" * 2048}
+    file.pwrite(b"C" * 2048, 0)
+    file.fdatasync()
+    assert left.crash(Random(1), NOTHING_KEPT).dump() == {"/f": b"C" * 2048}

@@ -81,10 +81,12 @@ class MemoryFile:
         return bytes(data) if len(data) == size else None
 
     def pwrite(self, data: bytes | bytearray | memoryview, position: int) -> None:
-        """Write all of `data`, or a part of it and fail as the test wants."""
+        """Write all of `data`, or some sectors of it and fail as the test wants."""
         inode = self._usable()
         self._files._step(f"pwrite {self._path} {position}+{len(data)}")
         room, error = self._files._allowed(len(data))
+        if error is not None:
+            room = max(0, room - (position + room) % SECTOR)  # whole blocks are written, or nothing of one
         self._files._change(inode, position, bytes(data[:room]))
         if error is not None:
             raise error
@@ -232,6 +234,13 @@ class MemoryFiles:
         inode = self._find(path)
         return inode is not None and inode.directory
 
+    def directories(self, path: str) -> list[str]:
+        """Paths of a directory and of all below it, the innermost first; none where there is no such directory."""
+        if not self.is_dir(path):
+            return []
+        below = [self.directories(f"{path}/{name}") for name in self.list_dir(path)]
+        return [*(each for paths in below for each in paths), path]
+
     def make_dirs(self, path: str) -> None:
         """Make a directory and its parents."""
         parent = self._root
@@ -305,8 +314,15 @@ class MemoryFiles:
         return image
 
     def kill(self) -> "MemoryFiles":
-        """Return what the end of the process now would leave: everything written, but no lock."""
-        return self.crash(Random(0), EVERYTHING_KEPT)
+        """Return what the end of the process now would leave: everything written, but no lock.
+
+        What was not synced stays so: the system still has it in memory only. Nor does a failed sync come right: the
+        next process reads the pages that it dropped, no sync saves them, and a power cut loses them.
+        """
+        left = MemoryFiles()
+        left.now_ms = self.now_ms
+        left._root = _left(self._root, {})
+        return left
 
     def dump(self) -> dict[str, bytes]:
         """Content of all files by path."""
@@ -351,6 +367,25 @@ def _crashed(inode: _Inode, random: Random, policy: CrashPolicy, done: "dict[int
         image.data = _crashed_data(inode, random, policy)
         image.durable = bytearray(image.data)
     return image
+
+
+def _left(inode: _Inode, done: "dict[int, _Inode]") -> _Inode:
+    """Return a copy of the inode and of all that it holds, without locks; one that has two names stays one."""
+    if id(inode) in done:
+        return done[id(inode)]
+    copy = done[id(inode)] = _Inode(
+        inode.directory,
+        bytearray(inode.data),
+        bytearray(inode.durable),
+        list(inode.changes),
+        modified_ms=inode.modified_ms,
+    )
+    copy.names = {name: _left(child, done) for name, child in inode.names.items()}
+    copy.durable_names = {name: _left(child, done) for name, child in inode.durable_names.items()}
+    copy.name_changes = [
+        {name: child and _left(child, done) for name, child in changes.items()} for changes in inode.name_changes
+    ]
+    return copy
 
 
 def _crashed_data(inode: _Inode, random: Random, policy: CrashPolicy) -> bytearray:

@@ -1,5 +1,6 @@
 """Tables as files: written whole, with a backup."""
 
+from random import Random
 from typing import Any
 
 import pytest
@@ -7,7 +8,7 @@ import pytest
 from broker_py.broker.metadata import MetadataFile
 from broker_py.errors import ProtocolError, StoreError
 from broker_py.seams import read_file, replace_file
-from tests.support.memory_files import MemoryFiles
+from tests.support.memory_files import NOTHING_KEPT, MemoryFiles
 
 PATH = "/store/config/topics.json"
 
@@ -110,3 +111,9 @@ def test_a_save_that_fails_leaves_the_former_content() -> None:
         save(files, {"a": 2, "filler": "x" * 100})
     files.fail_after_bytes = None
     assert load(files) == {"a": 1}
+
+
+def test_what_was_saved_first_survives_a_power_cut_with_its_directory() -> None:
+    files = MemoryFiles()
+    save(files, {"a": 1})
+    assert load(files.crash(Random(1), NOTHING_KEPT)) == {"a": 1}

@@ -1,3 +1,5 @@
+from random import Random
+
 import pytest
 
 from broker_py.errors import LogCorrupt, StoreError
@@ -6,7 +8,7 @@ from broker_py.store.checkpoint import Checkpoint, write_checkpoint
 from broker_py.store.config import StoreConfig
 from broker_py.store.store import Store
 from tests.support.clock import ManualClock
-from tests.support.memory_files import MemoryFiles
+from tests.support.memory_files import EVERYTHING_KEPT, NOTHING_KEPT, MemoryFiles
 from tests.support.stores import SMALL, STORE_HOST, a_message, a_store
 
 LOG = "/store/commitlog/00000000000000000000"
@@ -214,3 +216,31 @@ def test_foreign_files_of_the_store_directory_stay_untouched() -> None:
     a_store(files).close()
     dump = files.dump()
     assert dump["/store/timerwheel"] == dump["/store/index/20231114221320000.bak"] == b"foreign"
+
+
+def test_what_a_failed_sync_dropped_is_on_disk_after_the_next_start() -> None:
+    files = MemoryFiles()
+    store = a_store(files)
+    sent(store, 3)
+    files.fail_sync_number = 1
+    with pytest.raises(StoreError):
+        store.flush_log()
+    again = files.kill()
+    end = ends(a_store(again))
+    assert end[1:] == (2, 1)
+    assert ends(a_store(again.crash(Random(1), EVERYTHING_KEPT))) == end
+
+
+def test_names_that_a_killed_process_did_not_force_are_forced_by_the_next() -> None:
+    files = MemoryFiles()
+    store = a_store(files)
+    store.append(a_message(topic="U"))  # without a queue at all, all would be rebuilt
+    store.commit()
+    store.dispatch(store.written.value)
+    store.checkpoint()
+    sent(store, 3)
+    store.write_out()
+    killed = files.kill()
+    again = a_store(killed)
+    again.checkpoint()
+    assert ends(a_store(killed.crash(Random(1), NOTHING_KEPT))) == ends(again)

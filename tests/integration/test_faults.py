@@ -1,0 +1,39 @@
+"""A short fault run, from a fixed seed: kills of master and slave, a slave and a link that stand still."""
+
+import logging
+from pathlib import Path
+
+import pytest
+
+from tests.faults.history import Outcome
+from tests.faults.pair import differences
+from tests.faults.run import Plan, run
+from tests.support.cluster import Cluster
+
+SHORT = Plan(seed=20260289, kills=4, seconds=60, producers=2, senders=4, pause_seconds=0.4, other_faults=0.3)
+
+
+@pytest.mark.timeout(600)
+async def test_a_pair_that_is_killed_under_load_loses_nothing(
+    cluster: Cluster, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.ERROR)
+    report = await run(cluster, cluster.broker, SHORT)
+    assert not report.found, "\n".join([report.summary(), *report.found.texts])
+    assert report.history.outcomes[Outcome.ACKNOWLEDGED] > 100
+    assert report.faults["kill master"]
+    assert report.faults["kill slave"]
+    assert report.kills < sum(report.faults.values())
+    assert report.log_bytes
+
+
+def test_logs_that_differ_are_told(tmp_path: Path) -> None:
+    logs = [tmp_path / name / "store" / "commitlog" for name in ("master", "slave")]
+    for log in logs:
+        log.mkdir(parents=True)
+        (log / "0").write_bytes(b"same" + bytes(4))
+    (logs[0] / "8").write_bytes(bytes(8))
+    assert differences(*logs) == (8, [])
+    (logs[1] / "8").write_bytes(b"\0\0x\0\0\0\0\0")
+    (logs[1] / "16").write_bytes(b"y")
+    assert differences(*logs) == (16, ["only slave has 16, which holds records", "8 differs from byte 2 on"])
