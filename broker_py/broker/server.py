@@ -27,7 +27,7 @@ from broker_py.broker.handlers.relays import RelayHandler
 from broker_py.broker.handlers.send import SendHandler
 from broker_py.broker.handlers.topics import TopicHandler
 from broker_py.broker.long_polling import ParkedPulls
-from broker_py.broker.metadata import MetadataFile
+from broker_py.broker.metadata import BACKUP, MetadataFile
 from broker_py.broker.metadata_sync import MetadataSync
 from broker_py.broker.periodic import Periodic
 from broker_py.broker.queue_locks import QueueLocks
@@ -224,6 +224,7 @@ class Broker:
         self._owner.check()
         self.store.load()
         self._owner.claim()
+        self._warn_of_lost_topics()
         self.topics.load()
         self.groups.load()
         self.offsets.load()
@@ -244,6 +245,17 @@ class Broker:
         self.topics.on_change = self._registration.changed
         self._registration.start()
         self._start_periodic()
+
+    def _warn_of_lost_topics(self) -> None:
+        """Say so where messages are of topics that nobody knows any more: this is no new broker."""
+        files, path = self._host.files, self._settings.store.store_path_root_dir + "/config/topics.json"
+        topics = self.store.topics()
+        if topics and not files.exists(path) and not files.exists(path + BACKUP):
+            log.warning(
+                "%s is missing, but the store has messages of %s: make their topics anew, or give the file back",
+                path,
+                ", ".join(topics),
+            )
 
     def _start_periodic(self) -> None:
         every = self._periodic.every

@@ -11,5 +11,6 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
             for name, value in report.user_properties:
                 if isinstance(value, int):
                     totals[name] = totals.get(name, 0) + value
-    if "crash_states" in totals:
-        terminalreporter.write_line(f"{totals['crash_states']} crash states, {totals['violations']} violations")
+    for name, title in (("crash_states", "crash states"), ("rotten_stores", "rotten stores")):
+        if name in totals:
+            terminalreporter.write_line(f"{totals[name]} {title}, {totals['violations']} violations in all")

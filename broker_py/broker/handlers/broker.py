@@ -85,6 +85,8 @@ class BrokerHandler:
             "brokerVersionDesc": VERSION_NAME,
             "brokerActive": "false" if self._config.is_slave else "true",
             "brokerFault": store.fault or "none",
+            "storeDamage": store.damage.summary(),
+            "storeDamageCount": str(store.damage.count),
             **statistics.rates(),
             **statistics.totals(),
             "putMessageTimesTotal": str(max(1, statistics.put_messages)),
