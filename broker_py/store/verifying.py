@@ -12,10 +12,12 @@ from typing import Final
 
 from broker_py.message.record import (
     CLAIM_BYTES,
+    MIN_RECORD_BYTES,
     DispatchView,
     check_record,
     claimed_size,
     has_lost_sector,
+    is_message,
     read_dispatch,
     record_fault,
 )
@@ -54,17 +56,14 @@ class Verifier:
     def is_sound(self, data: bytes, position: int, queue: ConsumeQueue, place: Place) -> bool:
         """True when `data` has at `position` the message that a unit of `queue` is of."""
         log_offset, size, queue_offset = place
-        if position + size > len(data) or size < _PLACE.size:
+        if position + size > len(data) or size < MIN_RECORD_BYTES:
             return False
         if _PLACE.unpack_from(data, position) != (size, queue.queue_id, queue_offset):
             return False
         if log_offset >= self.sound_from and log_offset >= self._log.written - self.near_bytes:
             return True
-        return (
-            check_record(data, position, False) == size
-            and record_fault(data, position, log_offset, True) is None
-            and not has_lost_sector(data, position, size, log_offset - self._log.segment_start(log_offset))
-            and read_dispatch(data, position).topic == queue.topic
+        return is_message(data, position, size, log_offset, queue.topic) and not has_lost_sector(
+            data, position, size, log_offset - self._log.segment_start(log_offset)
         )
 
     def record(self, log_offset: int) -> bytes | None:

@@ -55,7 +55,7 @@ def _progress(what: str) -> Callable[[int, int], None]:
         nonlocal said
         if time.monotonic() - said >= _PROGRESS_SECONDS:
             said = time.monotonic()
-            print_progress(f"{what}: {done_bytes / (1 << 30):.1f} of {total_bytes / (1 << 30):.1f} GiB")
+            print_progress(f"{what}: {done_bytes >> 20} of {total_bytes >> 20} MiB")
 
     return progress
 
