@@ -27,8 +27,8 @@ class MetadataFile:
     def load(self, take: Callable[[dict[Any, Any]], None]) -> None:
         """Hand the content to `take`: that of the backup when the file is missing or broken, {} when there is neither.
 
-        A file is broken, too, when `take` says so by a ProtocolError. StoreError when no sound one is left: starting
-        empty would forget what they held.
+        A file is broken, too, when it is empty, as a crash leaves one that a Java broker was writing, or when `take`
+        says so by a ProtocolError. StoreError when no sound one is left: starting empty would forget what they held.
         """
         faults: list[str] = []
         for path in (self.path, self.path + BACKUP):
@@ -39,23 +39,26 @@ class MetadataFile:
             except OSError as error:
                 faults.append(f"{path}: {error}")
                 continue
-            if not data.strip():
-                continue
             try:
+                if not data.strip():
+                    raise ProtocolError("it is empty")
                 take(loads_object(data))
             except ProtocolError as error:
                 faults.append(f"{path}: {error}")
                 continue
-            if faults:
-                self._restore(data, faults)
+            if path != self.path:
+                self._restore(data, faults or [f"{self.path} is missing"])
             return
         if faults:
-            raise StoreError("can't be read, and starting without it would forget what it held: " + "; ".join(faults))
+            raise StoreError(
+                f"{self.path} can't be read, and starting without it would forget what it held: {'; '.join(faults)}: "
+                "give back a copy of it, or remove both to begin anew"
+            )
         take({})
 
     def _restore(self, data: bytes, faults: list[str]) -> None:
         """Put the backup in the broken file's place: the next `save` must not make the broken one the backup."""
-        log.warning("the backup was taken, since the file is broken: %s", "; ".join(faults))
+        log.warning("%s was taken, since the file is broken: %s", self.path + BACKUP, "; ".join(faults))
         replace_file(self._files, self.path, data)
 
     def save(self, content: dict[str, Any]) -> None:

@@ -33,7 +33,7 @@ from broker_py.broker.handlers.topics import TopicHandler
 from broker_py.broker.kept_files import KeptFiles
 from broker_py.broker.long_polling import ParkedPulls
 from broker_py.broker.master_view import MasterView
-from broker_py.broker.metadata import MetadataFile
+from broker_py.broker.metadata import BACKUP, MetadataFile
 from broker_py.broker.metadata_sync import MetadataSync
 from broker_py.broker.periodic import Periodic
 from broker_py.broker.queue_locks import QueueLocks
@@ -278,6 +278,7 @@ class Broker:
         check_store(self._host.files, self._settings.store.store_path_root_dir)
         self.store.load()
         self._owner.claim()
+        self._warn_of_lost_topics()
         self.topics.load()
         self.groups.load()
         self.offsets.load()
@@ -304,6 +305,17 @@ class Broker:
         self._start_periodic()
         if self.store.fault is not None:
             self._fault_changed()
+
+    def _warn_of_lost_topics(self) -> None:
+        """Say so where messages are of topics that nobody knows any more: this is no new broker."""
+        files, path = self._host.files, self._settings.store.store_path_root_dir + "/config/topics.json"
+        topics = self.store.topics()
+        if topics and not files.exists(path) and not files.exists(path + BACKUP):
+            log.warning(
+                "%s is missing, but the store has messages of %s: make their topics anew, or give the file back",
+                path,
+                ", ".join(topics),
+            )
 
     def _start_periodic(self) -> None:
         every = self._periodic.every

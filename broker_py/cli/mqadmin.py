@@ -15,7 +15,7 @@ from broker_py.cli.options import Exit, Parser, print_error, print_json, print_p
 from broker_py.errors import ConfigError, RequestFailed
 
 if TYPE_CHECKING:
-    from broker_py.cli.commands.subcommand import Answer, SubCommand
+    from broker_py.cli.commands.subcommand import Answer, OfflineCommand, SubCommand
 
 PROG: Final = "mqadmin"
 # Command → (module below `commands`, which is imported only when the command is used; what it does).
@@ -46,6 +46,8 @@ COMMANDS: Final = {
     "queryMsgById": ("messages", "Show the message with the id that its broker gave"),
     "sendMessage": ("messages", "Send a message"),
     "consumeMessage": ("messages", "Show messages of a topic, without moving any group's offsets"),
+    "checkStore": ("stores", "Say what is in a store directory and what is wrong with it; changes nothing"),
+    "dumpLog": ("stores", "Print the messages of a store directory's log; changes nothing"),
 }
 
 
@@ -75,9 +77,15 @@ def _overview() -> str:
 
 
 def _run(name: str, arguments: list[str]) -> int:
+    from broker_py.cli.commands.subcommand import OfflineCommand  # noqa: PLC0415
+
     module, summary = COMMANDS[name]
-    command: SubCommand = import_module(f"broker_py.cli.commands.{module}").COMMANDS[name]
+    command: SubCommand | OfflineCommand = import_module(f"broker_py.cli.commands.{module}").COMMANDS[name]
     parser = Parser(f"{PROG} {name}", summary)
+    if isinstance(command, OfflineCommand):
+        parser.add_output()
+        command.add_options(parser)
+        return run(parser, lambda options: _offline(parser, command, options), arguments)
     parser.add_namesrv()
     if command.takes_o:
         parser.add_argument("--output", choices=("text", "json"), default="text", help="form of the output; also -o")
@@ -85,6 +93,13 @@ def _run(name: str, arguments: list[str]) -> int:
         parser.add_output()
     command.add_options(parser)
     return run(parser, lambda options: _answer(parser, command, options), arguments)
+
+
+def _offline(parser: Parser, command: "OfflineCommand", options: argparse.Namespace) -> int:
+    try:
+        return command.run(options)
+    except ConfigError as error:
+        parser.error(str(error))
 
 
 def _answer(parser: Parser, command: "SubCommand", options: argparse.Namespace) -> int:

@@ -11,6 +11,7 @@ than 127 bytes, which only retry topics may have (`store/MessageExtEncoder`). A 
 record: `remaining bytes i32 | blank magic u32`.
 """
 
+import re
 from dataclasses import dataclass
 from functools import lru_cache
 from struct import Struct
@@ -19,7 +20,7 @@ from zlib import crc32
 
 from broker_py.errors import BrokerPyError, LogCorrupt
 from broker_py.message.properties import MAX_PROPERTIES_BYTES, TAGS, decode_properties
-from broker_py.message.sysflags import BORN_HOST_V6, STORE_HOST_V6
+from broker_py.message.sysflags import BORN_HOST_V6, INNER_BATCH, STORE_HOST_V6
 from broker_py.message.tags import tags_code
 
 MAGIC_V1: Final = 0xDAA320A7
@@ -31,16 +32,23 @@ CRC_MASK: Final = 0x7FFFFFFF
 MAX_TOPIC_BYTES: Final = 127
 MAX_RETRY_TOPIC_BYTES: Final = 255
 RETRY_PREFIX: Final = "%RETRY%"
+MIN_RECORD_BYTES: Final = 91
+MAX_QUEUE_ID: Final = 0xFFFF
 
 _HEADS: Final = {(born, store): Struct(f">iIIiiqqiq{born}sq{store}siqi") for born in (8, 20) for store in (8, 20)}
 _HEAD_V4: Final = _HEADS[8, 8]
 _SHORT: Final = Struct(">H")
 _INT: Final = Struct(">i")
 _SIZE_MAGIC: Final = Struct(">iI")
+_MAGIC: Final = Struct(">I")
 _SYS_FLAG: Final = Struct(">i")
 _PLACE: Final = Struct(">i4xqqi")  # from byte 12: queue id, (flag), queue offset, log offset, sys flag
 _LONG: Final = Struct(">q")
 _SECTOR: Final = 512
+CLAIM_BYTES: Final = 112
+_MAX_TAIL_BYTES: Final = 2 + 0xFFFF + 2 + 0xFFFF
+_FACTS: Final = Struct(">8xii4xqqi")  # crc, queue id, (flag), queue offset, log offset, sys flag
+_TOPIC: Final = re.compile(rb"[%|a-zA-Z0-9_.-]+")
 
 
 class MessageIllegal(BrokerPyError):
@@ -248,7 +256,7 @@ def check_record(data: bytes | memoryview, start: int, check_crc: bool) -> int:
     size, magic = _SIZE_MAGIC.unpack_from(data, start)
     if magic == MAGIC_BLANK:
         return -int(size) if size >= 8 else 0
-    if magic not in (MAGIC_V1, MAGIC_V2) or not 91 <= size <= available:
+    if magic not in (MAGIC_V1, MAGIC_V2) or not MIN_RECORD_BYTES <= size <= available:
         return 0
     head_size = _head_of(_SYS_FLAG.unpack_from(data, start + 36)[0]).size
     end = start + size
@@ -265,6 +273,72 @@ def check_record(data: bytes | memoryview, start: int, check_crc: bool) -> int:
     if check_crc and crc32(data[body_start:topic_at]) & CRC_MASK != int(_INT.unpack_from(data, start + 8)[0]):
         return 0
     return int(size)
+
+
+def claimed_size(head: bytes | memoryview) -> int:
+    """Return the size that a record claims by its first `CLAIM_BYTES` or less; 0 when its body leaves too much of it.
+
+    Who reads as much as a damaged size says may read a whole file.
+    """
+    if len(head) < MIN_RECORD_BYTES:
+        return 0
+    size, magic = _SIZE_MAGIC.unpack_from(head)
+    if magic not in (MAGIC_V1, MAGIC_V2) or size < MIN_RECORD_BYTES:
+        return 0
+    body_at = _head_of(_SYS_FLAG.unpack_from(head, 36)[0]).size
+    if len(head) < body_at:
+        return 0
+    (body_size,) = _INT.unpack_from(head, body_at - 4)
+    return int(size) if 0 <= size - body_at - body_size <= _MAX_TAIL_BYTES else 0
+
+
+def record_fault(data: bytes | memoryview, start: int, log_offset: int, check_crc: bool) -> str | None:
+    """Return why the record at `start`, whose parts fit its size, is not what was stored at `log_offset`, else None.
+
+    Only the body has a checksum; of the other fields those are judged that can be told from impossible ones. A queue
+    offset counts the messages before it, so the log has room for no more than it holds.
+    """
+    crc, queue_id, queue_offset, placed_at, sys_flag = _FACTS.unpack_from(data, start)
+    if placed_at != log_offset:
+        return f"it says that it lies at {placed_at}"
+    if not 0 <= queue_id <= MAX_QUEUE_ID:
+        return f"its queue id is {queue_id}"
+    if queue_offset < 0 or (queue_offset * MIN_RECORD_BYTES > log_offset and not sys_flag & INNER_BATCH):
+        return f"its queue offset is {queue_offset}"
+    (magic,) = _MAGIC.unpack_from(data, start + 4)
+    body_start = start + _head_of(sys_flag).size
+    body_size, topic_start, properties_start, _ = _tail_of(data, body_start, magic)
+    topic = bytes(data[topic_start : properties_start - 2])
+    if _TOPIC.fullmatch(topic) is None or topic in (b".", b".."):
+        return f"its topic is {topic!r}"
+    if check_crc and crc32(data[body_start : body_start + body_size]) & CRC_MASK != crc:
+        return "its body fails its CRC"
+    return None
+
+
+def is_message(data: bytes, start: int, size: int, log_offset: int, topic: str) -> bool:
+    """True when the `size` bytes at `start` are the sound record of a topic's message that lies at `log_offset`.
+
+    What `check_record` and `record_fault` judge, for one that knows what there should be: in a third of the time.
+    """
+    crc, _, _, placed_at, sys_flag = _FACTS.unpack_from(data, start)
+    end = start + size
+    body_start = start + _head_of(sys_flag).size
+    if placed_at != log_offset or body_start > end:
+        return False
+    (body_size,) = _INT.unpack_from(data, body_start - 4)
+    field = topic_field(topic)
+    topic_at = body_start + body_size
+    properties_at = topic_at + len(field)
+    (magic,) = _MAGIC.unpack_from(data, start + 4)
+    return (
+        body_size >= 0
+        and properties_at + 2 <= end
+        and properties_at + 2 + int(_SHORT.unpack_from(data, properties_at)[0]) == end
+        and magic == (MAGIC_V1 if len(field) <= MAX_TOPIC_BYTES + 1 else MAGIC_V2)
+        and data[topic_at:properties_at] == field
+        and crc32(memoryview(data)[body_start:topic_at]) & CRC_MASK == crc
+    )
 
 
 def has_lost_sector(data: bytes | memoryview, start: int, size: int, position: int) -> bool:

@@ -10,10 +10,12 @@ from typing import Final
 from broker_py.errors import LogCorrupt, StoreError
 from broker_py.message.record import (
     BLANK,
+    CLAIM_BYTES,
     MAGIC_BLANK,
     MAGIC_V1,
     MAGIC_V2,
     check_record,
+    claimed_size,
     encode_blank,
     stored_ms_of,
 )
@@ -287,7 +289,7 @@ class CommitLog:
         """Return the whole message record at `log_offset`, or None when there is none."""
         if not self.min_offset <= log_offset < self.written:
             return None
-        size = int.from_bytes(self.read(log_offset, 4), "big", signed=True)
+        size = claimed_size(self.read(log_offset, CLAIM_BYTES))
         if not 0 < size <= self.segment_size:
             return None
         data = self.read(log_offset, size)

@@ -90,6 +90,11 @@ class StoreConfig:
         return self.store_checkpoint or self.store_path_root_dir + "/checkpoint"
 
     @property
+    def queue_ends_path(self) -> str:
+        """The file that says what the consume queues had at the checkpoint."""
+        return self.store_path_root_dir + "/queues.json"
+
+    @property
     def abort_path(self) -> str:
         """The file that exists while the store is open."""
         return self.abort_file or self.store_path_root_dir + "/abort"

@@ -21,6 +21,8 @@ TAIL_BYTES: Final = 16 * 1024
 
 _TAIL_UNITS: Final = TAIL_BYTES // UNIT_BYTES
 _BLANKS_AT_ONCE: Final = 4096
+_LOST_UNITS: Final = 2 * 4096 // UNIT_BYTES
+"""Behind the last unit to keep so many are looked at: more than a page holds, which is what a disk loses."""
 
 
 class ConsumeQueue:
@@ -61,8 +63,8 @@ class ConsumeQueue:
     def put(self, queue_offset: int, log_offset: int, size: int, tags_code: int) -> bool:
         """Add the unit of a message; False when the queue has it already.
 
-        A message that skips offsets gets blank units before it. One that comes again at a lower offset, but further
-        on in the log, belongs to a topic that was deleted and made anew: the queue starts over from there.
+        A message that skips offsets gets blank units before it. One that comes again at offset 0, but further on in the
+        log, belongs to a topic that was deleted and made anew: the queue starts over. No other takes a message's place.
         """
         if queue_offset != self.max_offset and not self._make_room(queue_offset, log_offset):
             return False
@@ -82,9 +84,16 @@ class ConsumeQueue:
                 self.max_offset = queue_offset
         elif log_offset < self.log_end:
             return False
-        else:
+        elif queue_offset == 0 or self._is_free(queue_offset):
             self.cut(queue_offset)
+        else:
+            return False
         return True
+
+    def _is_free(self, queue_offset: int) -> bool:
+        """True when there is no message at an offset: what came behind it came too early, by a damaged record."""
+        unit = self.unit(queue_offset)
+        return unit is None or _is_blank(unit)
 
     def _start_at(self, queue_offset: int) -> None:
         """Make an empty queue begin at an offset; the blank units before it are written with the first real one."""
@@ -159,29 +168,82 @@ class ConsumeQueue:
         last = self.unit(self.max_offset - 1) if self.max_offset > self._segments.first // UNIT_BYTES else None
         self.log_end = last[0] + last[1] if last is not None and not _is_blank(last) else 0
 
-    def load(self, *, after_crash: bool, holds: Callable[[int, int, int], bool]) -> None:
+    def load(
+        self,
+        *,
+        after_crash: bool,
+        holds: Callable[[int, int, int], bool],
+        span: tuple[int, int] | None = None,
+        mendable: bool = False,
+    ) -> bool:
         """Find the end of what the files hold and cut there.
 
         `holds(queue_offset, log_offset, size)` says whether a unit is one to keep. It is true for a run of units from
-        the start, and false for what may lie behind that.
+        the start, and false for what may lie behind that. `span` is what is to be there, if known: the first offset,
+        at most, and the end. False when the queue lacks units that it should have: then nothing is cut, and the caller
+        must cut at `max_offset` and fill it from there. `mendable`: files may be short or missing without a crash.
         """
-        self._segments.load(after_crash=after_crash)
-        first = self._segments.first // UNIT_BYTES
-        end = self._segments.end // UNIT_BYTES
-        self._tail_start = self._written = self.max_offset = end
-        low, high = first, end
-        while low < high:
-            middle = (low + high) // 2
-            unit = self.unit(middle)
-            if unit is not None and (_is_blank(unit) or (unit[1] > 0 and holds(middle, unit[0], unit[1]))):
-                low = middle + 1
-            else:
-                high = middle
-        if after_crash or any(self.unit(low) or ()):
+        segments = self._segments
+        segments.load(after_crash=after_crash or mendable)
+        if span is not None and segments.empty and span[0] == span[1]:
+            self._start_at(span[1])
+            return True
+        first = segments.first // UNIT_BYTES
+        self._tail_start = self._written = self.max_offset = segments.end // UNIT_BYTES
+        if span is not None and self._keeps(span[1], holds, first):
+            low = span[1]
+            whole = first <= span[0]
+        else:
+            low = self._end_of_run(first, self.max_offset, holds)
+            whole = span is None and not segments.has_gap and not self._goes_on(low, holds)
+        if not whole and span is not None and first > span[0]:
+            low = 0
+        if whole and (after_crash or any(self.unit(low) or ())):
             self.cut(low)
         self._tail_start = self._written = self.max_offset = self.next_offset = low
         self.min_offset = min(first, low)
         self._find_log_end()
+        return whole
+
+    def _keeps(self, end: int, holds: Callable[[int, int, int], bool], first: int) -> bool:
+        """True when the last unit before `end` is one to keep."""
+        if not first < end <= self.max_offset:
+            return False
+        unit = self.unit(end - 1)
+        return unit is not None and (_is_blank(unit) or (unit[1] > 0 and holds(end - 1, unit[0], unit[1])))
+
+    def _end_of_run(self, low: int, high: int, holds: Callable[[int, int, int], bool]) -> int:
+        first = low
+        while low < high:
+            middle = (low + high) // 2
+            if self._keeps(middle + 1, holds, first):
+                low = middle + 1
+            else:
+                high = middle
+        return low
+
+    def _goes_on(self, end: int, holds: Callable[[int, int, int], bool]) -> bool:
+        """True when there are units to keep behind `end`, as when a page before them was lost."""
+        units = self.units(end, _LOST_UNITS)
+        return any(
+            size > 0 and size != BLANK_SIZE and holds(end + n, log_offset, size)
+            for n, (log_offset, size, _) in enumerate(UNIT.iter_unpack(units))
+        )
+
+    def extend(self, queue_offset: int) -> None:
+        """Have no message before `queue_offset` any more: what is missing is blank, and the next one gets it."""
+        if queue_offset > self.max_offset:
+            self._make_room(queue_offset, self.log_end)
+            self.next_offset = max(self.next_offset, self.max_offset)
+
+    def replace(self, queue_offset: int, log_offset: int, size: int, tags_code: int) -> None:
+        """Put another unit in the place of one that is wrong. OSError."""
+        unit = UNIT.pack(log_offset, size, tags_code)
+        position = (queue_offset - self._tail_start) * UNIT_BYTES
+        if position >= 0:
+            self._tail[position : position + UNIT_BYTES] = unit
+        if queue_offset < self._written:
+            self._segments.write(queue_offset * UNIT_BYTES, unit)
 
     def search(self, is_before: Callable[[int, int], bool]) -> int:
         """Return the first queue offset whose unit is not before something: `is_before(log_offset, size)`."""

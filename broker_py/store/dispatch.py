@@ -84,7 +84,7 @@ class Dispatcher:
     """Moves messages from the log into queues and index; `dispatched` says how far, `stored_ms` how old the newest is.
 
     `last_record` is the log offset of the newest message, None while it is not known. With `strict`, a message that
-    skips offsets of its queue is a `QueueGap`, and not given blank predecessors.
+    skips more offsets of its queue than messages were `lost` is a `QueueGap`, and not given blank predecessors.
     """
 
     def __init__(self, log: CommitLog, queues: ConsumeQueueTable, index: MessageIndex, delays: DelayLevels) -> None:
@@ -98,6 +98,7 @@ class Dispatcher:
         self.last_record: int | None = None
         self.on_arrival: OnArrival | None = None
         self.strict = False
+        self.lost = 0
 
     def start_at(self, log_offset: int) -> None:
         """Begin at an offset: all before it is in the queues, or gone."""
@@ -196,7 +197,7 @@ class Dispatcher:
         if not is_consumable(view.sys_flag):
             return
         queue = self._queues.make(view.topic, view.queue_id)
-        if self.strict and view.queue_offset > queue.max_offset:
+        if self.strict and view.queue_offset > queue.max_offset + self.lost:
             raise QueueGap(
                 f"message {view.queue_offset} of {view.topic} queue {view.queue_id} comes after {queue.max_offset - 1}"
             )

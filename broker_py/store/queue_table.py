@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from broker_py.seams import FileSystem
 from broker_py.store.consume_queue import UNIT_BYTES, ConsumeQueue
 from broker_py.store.handles import Handles
+from broker_py.store.queue_ends import QueueEnds
 from broker_py.store.segments import Segments
 
 
@@ -83,23 +84,62 @@ class ConsumeQueueTable:
         """The queues of a topic, by id."""
         return [queue for _, queue in sorted(self._topics.get(topic, {}).items())]
 
-    def load(self, *, after_crash: bool, holds: Callable[[int, int, int, int], bool]) -> None:
+    def load(
+        self,
+        *,
+        after_crash: bool,
+        holds: Callable[[int, int, int, int], bool],
+        ends: QueueEnds | None = None,
+        log_min_offset: int = 0,
+    ) -> list[ConsumeQueue]:
         """Load every queue that has a directory; `holds(queue_id, queue_offset, log_offset, size)` as queues ask it.
 
         Directories that are no queue id are left alone. After a crash the names of the others are forced once more: a
-        process that was killed may have left them in memory only.
+        process that was killed may have left them in memory only. `ends` says what the queues are to have; those that
+        have less are returned, up to where they are right.
         """
+        mendable = ends is not None and ends.file_bytes == self._file_bytes
+        spans = dict(ends.queues) if ends is not None else {}
+        if ends is not None and ends.log_min_offset != log_min_offset:
+            # The first ones may have expired since, but never the file of the last one.
+            spans = {key: (max(first, end - 1), end) for key, (first, end) in spans.items()}
         for topic in self._files.list_dir(self._directory):
             if after_crash:
                 self._unforced_names |= {self._directory, f"{self._directory}/{topic}"}
             for name in self._files.list_dir(f"{self._directory}/{topic}"):
                 if name.isascii() and name.isdecimal() and self._files.is_dir(f"{self._directory}/{topic}/{name}"):
-                    self._load_queue(self.make(topic, int(name)), after_crash, holds)
+                    self.make(topic, int(name))
+        for topic, queue_id in spans:
+            self.make(topic, queue_id)
+        damaged: list[ConsumeQueue] = []
+        for queue in self:
+            span = spans.get((queue.topic, queue.queue_id))
+            if not self._load_queue(queue, after_crash, holds, span, mendable):
+                damaged.append(queue)
+        return damaged
 
-    def _load_queue(self, queue: ConsumeQueue, after_crash: bool, holds: Callable[[int, int, int, int], bool]) -> None:
-        queue_id = queue.queue_id
-        queue.load(after_crash=after_crash, holds=lambda n, log_offset, size: holds(queue_id, n, log_offset, size))
+    def _load_queue(
+        self,
+        queue: ConsumeQueue,
+        after_crash: bool,
+        holds: Callable[[int, int, int, int], bool],
+        span: tuple[int, int] | None,
+        mendable: bool,
+    ) -> bool:
+        def holds_here(queue_offset: int, log_offset: int, size: int) -> bool:
+            return holds(queue.queue_id, queue_offset, log_offset, size)
+
         self._written.add(queue)
+        return queue.load(after_crash=after_crash, holds=holds_here, span=span, mendable=mendable)
+
+    def ends(self, log_offset: int, log_min_offset: int) -> QueueEnds:
+        """Return what the queues have now that all messages before `log_offset` are in them."""
+        spans = {
+            (queue.topic, queue.queue_id): (queue.min_offset, queue.max_offset)
+            for queue in self
+            if queue.max_offset > 0
+        }
+        return QueueEnds(log_offset, log_min_offset, self._file_bytes, spans)
 
     def mark(self, queue: ConsumeQueue) -> None:
         """Note that a queue has units to write out."""

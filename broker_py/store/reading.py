@@ -1,22 +1,20 @@
 """Messages of a queue, as pull replies need them (`store/DefaultMessageStore.getMessage`)."""
 
-import logging
 from collections.abc import Callable
 from enum import IntEnum
-from struct import Struct
 from typing import Final
 
+from broker_py.message.record import CLAIM_BYTES, claimed_size
 from broker_py.store.commit_log import CommitLog
 from broker_py.store.config import StoreConfig
 from broker_py.store.consume_queue import BLANK_SIZE, UNIT, ConsumeQueue
+from broker_py.store.verifying import Place, Verifier
 
-_SIZE: Final = Struct(">i")
 _SCAN_UNITS: Final = 800
 """Units looked at per call, or as many as messages are wanted (16,000 bytes in Java)."""
 _MERGE_BYTES: Final = 4096
 """Records this close are read in one go; a read costs about what copying 4 KiB does."""
 _MERGED_BYTES: Final = 1 << 20
-_log = logging.getLogger(__name__)
 
 
 class GetStatus(IntEnum):
@@ -53,12 +51,17 @@ class GetResult:
 
 
 class Reader:
-    """Reads by queue offset. `memory_bytes` is the machine's, of which a part counts as holding the log's end."""
+    """Reads by queue offset. `memory_bytes` is the machine's, of which a part counts as holding the log's end.
 
-    def __init__(self, config: StoreConfig, log: CommitLog, memory_bytes: int) -> None:
+    `verifier` judges all that is read.
+    """
+
+    def __init__(self, config: StoreConfig, log: CommitLog, memory_bytes: int, verifier: Verifier) -> None:
         self._config = config
         self._log = log
+        self._verifier = verifier
         self._near_bytes = memory_bytes * config.access_message_in_memory_max_ratio // 100
+        verifier.near_bytes = self._near_bytes
 
     def configure(self, config: StoreConfig) -> None:
         """Follow changed limits from here on."""
@@ -92,7 +95,7 @@ class Reader:
         result = GetResult(GetStatus.NO_MATCHED_MESSAGE, queue_offset, minimum, maximum)
         places = self._choose(queue, queue_offset, max_count, max_bytes, wanted, result)
         if places:
-            self._read(places, result)
+            self._read(queue, places, result)
             result.status = GetStatus.FOUND if result.count else GetStatus.MESSAGE_WAS_REMOVING
         elif result.next_offset == queue_offset:
             result.status = GetStatus.OFFSET_FOUND_NULL
@@ -107,9 +110,9 @@ class Reader:
         max_bytes: int,
         wanted: Callable[[int], bool] | None,
         result: GetResult,
-    ) -> list[tuple[int, int]]:
-        """Return (log offset, size) of the messages to read, and set where to go on."""
-        places: list[tuple[int, int]] = []
+    ) -> list[Place]:
+        """Return the places of the messages to read, and set where to go on."""
+        places: list[Place] = []
         scan_end = queue_offset + max(_SCAN_UNITS, max_count)
         log_min_offset, log_end = self._log.min_offset, self._log.written
         total = 0
@@ -118,23 +121,32 @@ class Reader:
             if not units:
                 break
             for log_offset, size, tags_code in UNIT.iter_unpack(units):
-                if log_offset < log_min_offset or size == BLANK_SIZE:
+                if size == BLANK_SIZE:
                     if not places:
                         result.status = GetStatus.MESSAGE_WAS_REMOVING
-                elif wanted is None or wanted(tags_code):
-                    if places and self._is_full(places, total + size, max_count, max_bytes, log_end - log_offset):
-                        result.next_offset = queue_offset
-                        result.lagging = log_end - log_offset > self._near_bytes
-                        return places
-                    places.append((log_offset, size))
-                    total += size
+                    queue_offset += 1
+                    continue
+                credible = log_min_offset <= log_offset < log_end and 0 < size <= _MERGED_BYTES
+                if not credible and not self._claims(log_offset, size):
+                    size = 0  # noqa: PLW2901 -- so much as such a unit says is not to be read
+                elif wanted is not None and not wanted(tags_code):
+                    queue_offset += 1
+                    continue
+                if places and self._is_full(places, total + size, max_count, max_bytes, log_end - log_offset):
+                    result.next_offset = queue_offset
+                    result.lagging = log_end - log_offset > self._near_bytes
+                    return places
+                places.append((log_offset, size, queue_offset))
+                total += size
                 queue_offset += 1
         result.next_offset = queue_offset
         return places
 
-    def _is_full(
-        self, places: list[tuple[int, int]], total: int, max_count: int, max_bytes: int, distance: int
-    ) -> bool:
+    def _claims(self, log_offset: int, size: int) -> bool:
+        """True when the log has a record of that size there, as far as its head says."""
+        return 0 < size == claimed_size(self._log.read(log_offset, CLAIM_BYTES))
+
+    def _is_full(self, places: list[Place], total: int, max_count: int, max_bytes: int, distance: int) -> bool:
         config = self._config
         count = len(places)
         if count >= max_count or total > max_bytes:
@@ -149,37 +161,44 @@ class Reader:
             or count >= config.max_transfer_count_on_message_in_disk
         )
 
-    def _read(self, places: list[tuple[int, int]], result: GetResult) -> None:
+    def _read(self, queue: ConsumeQueue, places: list[Place], result: GetResult) -> None:
         """Read the messages: those that lie close together in one go, neighbours as one chunk."""
         first = 0
         while first < len(places):
-            start, size = places[first]
+            start, size, _ = places[first]
             end = start + size
             limit = min(self._log.segment_end(start), start + _MERGED_BYTES)
             last = first + 1
             while last < len(places):
-                log_offset, size = places[last]
+                log_offset, size, _ = places[last]
                 if not end <= log_offset <= end + _MERGE_BYTES or log_offset + size > limit:
                     break
                 end = log_offset + size
                 last += 1
-            self._slice(self._log.read(start, end - start), start, places[first:last], result)
+            self._slice(self._log.read(start, end - start), start, queue, places[first:last], result)
             first = last
 
-    def _slice(self, data: bytes, start: int, places: list[tuple[int, int]], result: GetResult) -> None:
-        """Cut one read into chunks. A place where the log has another record, or none, is reported and left out."""
+    def _slice(self, data: bytes, start: int, queue: ConsumeQueue, places: list[Place], result: GetResult) -> None:
+        """Cut one read into chunks. A place without its message gives the message from where it is, or nothing."""
         view = memoryview(data)
         chunk_start = chunk_end = 0
-        for log_offset, size in places:
-            position = log_offset - start
-            if position + size > len(data) or _SIZE.unpack_from(data, position)[0] != size:
-                _log.error("no record of %d bytes at log offset %d, where a consume queue points", size, log_offset)
-                continue
-            if position != chunk_end:
+        is_sound = self._verifier.is_sound
+        for place in places:
+            position = place[0] - start
+            size = place[1]
+            sound = is_sound(data, position, queue, place)
+            if not sound or position != chunk_end:
                 if chunk_end > chunk_start:
                     result.chunks.append(view[chunk_start:chunk_end])
-                chunk_start = position
-            chunk_end = position + size
+                chunk_start = chunk_end = position
+            if sound:
+                chunk_end = position + size
+            else:
+                message = self._verifier.instead(queue, place)
+                if message is None:
+                    continue
+                result.chunks.append(message)
+                size = len(message)
             result.size += size
             result.count += 1
         if chunk_end > chunk_start:

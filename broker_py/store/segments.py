@@ -20,7 +20,8 @@ class Segments:
     """The files of one directory, read and written by offset.
 
     `dirty` has the paths with writes that were not forced, `dirty_directories` those with new or lost names; whoever
-    forces them empties these. `first` is the offset of the first file, `end` the one behind the last.
+    forces them empties these. `first` is the offset of the first file, `end` the one behind the last. `has_gap` says
+    that `load` found files behind a missing one.
     """
 
     def __init__(self, files: FileSystem, handles: Handles, directory: str, segment_size: int) -> None:
@@ -30,6 +31,7 @@ class Segments:
         self.segment_size = segment_size
         self.first = 0
         self.end = 0
+        self.has_gap = False
         self.dirty: set[str] = set()
         self.dirty_directories: set[str] = set()
 
@@ -55,10 +57,11 @@ class Segments:
         """
         starts = sorted(self._start_in(name) for name in self._file_names())
         kept = [start for i, start in enumerate(starts) if start == starts[0] + i * self.segment_size]
-        if len(kept) < len(starts):
+        self.has_gap = len(kept) < len(starts)
+        if self.has_gap:
             missing, found = self.path(kept[-1] + self.segment_size), self.path(starts[len(kept)])
             if not after_crash or starts[len(kept)] < durable_end:
-                raise LogCorrupt(f"{missing} is missing, but {found} is there")
+                raise LogCorrupt(f"{missing} is missing, but {found} is there: give it back, as from a slave or a copy")
             for start in reversed(starts[len(kept) :]):
                 self._files.remove(self.path(start))
         if after_crash and kept:
@@ -89,7 +92,10 @@ class Segments:
                 file.truncate(self.segment_size)
                 self.dirty.add(path)
             elif size != self.segment_size:
-                raise StoreError(f"{path} has {size} bytes, but the configured file size is {self.segment_size}")
+                raise StoreError(
+                    f"{path} has {size} bytes, but the configured file size is {self.segment_size}: configure the size "
+                    "that the files have; a file that was cut gets its length back, not its content, with truncate -s"
+                )
         finally:
             file.close()
 

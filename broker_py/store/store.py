@@ -20,6 +20,7 @@ from broker_py.store.checkpoint import Checkpoint, read_checkpoint, write_checkp
 from broker_py.store.commit_log import CommitLog, LogFlush
 from broker_py.store.config import StoreConfig
 from broker_py.store.consume_queue import ConsumeQueue
+from broker_py.store.damage import DamageLog
 from broker_py.store.directories import make_durable_directory
 from broker_py.store.dispatch import Dispatcher, OnArrival, Placed, is_consumable
 from broker_py.store.handles import Handles, Patience
@@ -27,10 +28,12 @@ from broker_py.store.index import MANY_KEYS, MessageIndex
 from broker_py.store.index_catch_up import IndexCatchUp, LogRead
 from broker_py.store.index_search import IndexSearch, LogView
 from broker_py.store.index_write import IndexWrite
+from broker_py.store.queue_ends import QueueEnds, read_queue_ends, write_queue_ends
 from broker_py.store.queue_table import ConsumeQueueTable, QueuesSync
 from broker_py.store.reading import GetResult, GetStatus, Reader
 from broker_py.store.recovery import Progress, Recovery, tell_nobody
 from broker_py.store.retention import Retention
+from broker_py.store.verifying import Verifier
 from broker_py.store.watermark import Watermark
 
 _OPEN_FILES: Final = 256
@@ -41,26 +44,29 @@ _T = TypeVar("_T")
 
 
 class CheckpointWork:
-    """Forces log, queues and index and writes the checkpoint that says so; `run` by any thread.
+    """Forces log, queues and index, and writes what the queues have and the checkpoint that says so.
 
-    `vouched` tells after a failure whether only the checkpoint could not be written, which may be tried again. An index
-    that could not be written fails nothing: the checkpoint then says of it what the last one said.
+    `run` may be called by any thread. `vouched` tells after a failure whether only the checkpoint could not be written,
+    which may be tried again. An index that could not be written fails nothing: the checkpoint then says of it what the
+    last one said.
     """
 
-    __slots__ = ("_files", "_path", "_sync", "checkpoint", "flush", "index", "vouched")
+    __slots__ = ("_config", "_ends", "_files", "_sync", "checkpoint", "flush", "index", "vouched")
 
     def __init__(
         self,
         files: FileSystem,
-        path: str,
+        config: StoreConfig,
         flush: LogFlush,
         sync: QueuesSync,
+        ends: QueueEnds,
         index: IndexWrite | None,
         checkpoint: Checkpoint,
     ) -> None:
         self._files = files
-        self._path = path
+        self._config = config
         self._sync = sync
+        self._ends = ends
         self.flush = flush
         self.index = index
         self.checkpoint = checkpoint
@@ -75,14 +81,16 @@ class CheckpointWork:
             self.index.run()
             if self.index.done:
                 self.checkpoint = replace(self.checkpoint, index_mark=self.index.mark, index_ms=self.index.full_ms)
-        write_checkpoint(self._files, self._path, self.checkpoint)
+        write_queue_ends(self._files, self._config.queue_ends_path, self._ends)
+        write_checkpoint(self._files, self._config.checkpoint_path, self.checkpoint)
 
 
 class Store:
     """Messages by log offset and by (topic, queue id, queue offset).
 
-    `written`, `flushed` and `dispatched` are watermarks of the log. `store_host` is this broker's packed address,
-    `memory_bytes` the machine's memory, `process_id` goes into the abort file. `progress` hears how far `load` is.
+    `written`, `flushed` and `dispatched` are watermarks of the log; `damage` knows the damaged places that were met.
+    `store_host` is this broker's packed address, `memory_bytes` the machine's memory, `process_id` goes into the abort
+    file. `progress` hears how far `load` is.
     `on_fault` is called when `fault` changes: as soon as messages are refused, for another reason, or taken again.
     `copied_end` tells up to where all connected slaves have the log, None without one.
     """
@@ -114,7 +122,9 @@ class Store:
         self._dispatcher = Dispatcher(self.log, self._queues, self._index, delays)
         self._catch_up = IndexCatchUp(files, config.commit_log_directory, self.log, self._dispatcher, self._index)
         self._retention = Retention(config, files, self.log)
-        self._reader = Reader(config, self.log, memory_bytes)
+        self.damage = DamageLog(clock)
+        self._verifier = Verifier(self.log, self._queues, self.damage)
+        self._reader = Reader(config, self.log, memory_bytes, self._verifier)
         self._lock: FileLock | None = None
         self._staged: list[Placed] = []
         self._written_ms = 0
@@ -168,9 +178,12 @@ class Store:
             after_crash=after_crash,
             check_crc=config.check_crc_on_recover,
             lower_durable_end=self._lower_durable_end,
+            damage=self.damage,
             progress=self._progress,
         )
-        recovery.run(self._checkpoint)
+        ends = read_queue_ends(self._files, config.queue_ends_path, self._checkpoint.durable_offset)
+        recovery.run(self._checkpoint, ends)
+        self._verifier.sound_from = self.log.end
         self._written_ms = self._flushed_ms = max(self._dispatcher.stored_ms, self._checkpoint.flushed_ms)
         self.written.advance(self.log.written)
         self.flush_log()
@@ -373,6 +386,7 @@ class Store:
             self._require_intact()
         was_empty = self.log.empty
         self.log.stage_raw(log_offset, data)
+        self._verifier.sound_from = self.log.end  # nobody has looked at what came from the master
         if was_empty:
             self._dispatcher.start_at(log_offset)
 
@@ -443,8 +457,9 @@ class Store:
             durable_offset=self.dispatched.value,
         )
         sync = self._queues.start_sync()
+        ends = self._queues.ends(self.dispatched.value, self.log.min_offset)
         index = self._index.start_write(self.dispatched.value) if self._index.enabled else None
-        return CheckpointWork(self._files, self.config.checkpoint_path, flush, sync, index, checkpoint)
+        return CheckpointWork(self._files, self.config, flush, sync, ends, index, checkpoint)
 
     def finish_checkpoint(self, work: CheckpointWork, error: BaseException | None) -> None:
         """Take the work back. As with a flush, a failure is final, unless the checkpoint alone could not be written."""
@@ -564,8 +579,8 @@ class Store:
             self._handles.patience = Patience.WAIT
 
     def record(self, log_offset: int) -> bytes | None:
-        """Return the stored message at `log_offset`, or None when none begins there. OSError."""
-        return self.log.record_at(log_offset)
+        """Return the stored message at `log_offset`, or None when none begins there that is sound. OSError."""
+        return self._verifier.record(log_offset)
 
     def next_queue_offset(self, topic: str, queue_id: int) -> int:
         """The queue offset that the next append gets."""
@@ -622,6 +637,8 @@ class Store:
     def delete_topic(self, topic: str) -> None:
         """Delete a topic's queues; its messages leave with their log files. StoreError."""
         try:
+            if self._files.exists(self.config.queue_ends_path):
+                self._files.remove(self.config.queue_ends_path)  # else a start after a crash would miss the queues
             self._queues.delete_topic(topic)
         except OSError as error:
             raise StoreError(f"the queues of {topic} can't be deleted: {error}") from error

@@ -16,5 +16,6 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
                     planted.append(f"{outcome:6} {value}")
     for line in planted:
         terminalreporter.write_line(line)
-    if "crash_states" in totals:
-        terminalreporter.write_line(f"{totals['crash_states']} crash states, {totals['violations']} violations")
+    for name, title in (("crash_states", "crash states"), ("rotten_stores", "rotten stores")):
+        if name in totals:
+            terminalreporter.write_line(f"{totals[name]} {title}, {totals['violations']} violations in all")

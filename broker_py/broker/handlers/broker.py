@@ -90,6 +90,8 @@ class BrokerHandler:
             "brokerFault": store.fault or "none",
             "replicationFault": self._replication().get("fault") or "none",
             "brokerWarning": self._upkeep.warning or "none",
+            "storeDamage": store.damage.summary(),
+            "storeDamageCount": str(store.damage.count),
             **statistics.rates(),
             **statistics.totals(),
             "putMessageTimesTotal": str(max(1, statistics.put_messages)),

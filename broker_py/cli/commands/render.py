@@ -17,8 +17,9 @@ def table(headers: Sequence[str], rows: Sequence[Sequence[object]]) -> list[str]
 
 
 def fields_json(value: Any) -> dict[str, Any]:
-    """Return a flat dataclass as a JSON object with camel-case names."""
-    return {camel(each.name): getattr(value, each.name) for each in dataclasses.fields(value)}
+    """Return a dataclass as a JSON object with camel-case names, and so those that are its fields."""
+    fields = {camel(each.name): getattr(value, each.name) for each in dataclasses.fields(value)}
+    return {name: fields_json(field) if dataclasses.is_dataclass(field) else field for name, field in fields.items()}
 
 
 def time_text(time_ms: int) -> str:

@@ -32,6 +32,14 @@ class SubCommand:
     takes_o: bool = False
 
 
+@dataclass(frozen=True)
+class OfflineCommand:
+    """A command that needs no cluster; `run` prints for itself, as there may be much, and returns the exit status."""
+
+    add_options: Callable[[Parser], None]
+    run: Callable[[argparse.Namespace], int]
+
+
 class OutputOr(argparse.Action):
     """Option `-o` of a command where RocketMQ has one: `text` and `json` are forms of output, all else its value."""
 

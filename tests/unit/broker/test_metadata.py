@@ -51,12 +51,22 @@ def test_the_backup_is_taken_when_the_file_is_broken(broken: bytes) -> None:
     assert load(files) == {"a": 1}
 
 
-def test_the_backup_is_taken_when_the_file_is_gone() -> None:
+def test_the_backup_is_taken_when_the_file_is_gone(caplog: pytest.LogCaptureFixture) -> None:
     files = MemoryFiles()
     save(files, {"a": 1})
     save(files, {"a": 2})
     files.remove(PATH)
     assert load(files) == {"a": 1}
+    assert f"{PATH}.bak was taken, since the file is broken: {PATH} is missing" in caplog.text
+    assert read_file(files, PATH) == b'{"a":1}'
+
+
+def test_an_empty_file_is_broken_and_not_an_empty_table() -> None:
+    files = MemoryFiles()
+    files.make_dirs("/store/config")
+    replace_file(files, PATH, b"")
+    with pytest.raises(StoreError, match=r"topics\.json: it is empty: give back a copy of it"):
+        load(files)
 
 
 def test_a_broken_file_never_becomes_the_backup() -> None:

@@ -7,21 +7,25 @@ from hypothesis import strategies as st
 from broker_py.errors import LogCorrupt
 from broker_py.message.ids import pack_host
 from broker_py.message.record import (
+    CLAIM_BYTES,
     MAGIC_V1,
     MAGIC_V2,
     Message,
     MessageIllegal,
     body_crc,
     check_record,
+    claimed_size,
     decode_record,
     encode_blank,
     encode_record,
     has_lost_sector,
+    is_message,
     read_dispatch,
     record_size,
     stored_ms_of,
 )
 from broker_py.message.tags import tags_code
+from tests.support.stores import STORE_HOST, a_message
 
 V4 = pack_host("192.168.56.11", 10911)
 V6 = pack_host("fe80::1", 10911)
@@ -148,3 +152,32 @@ def test_a_sector_lost_from_the_properties_is_noticed() -> None:
 def test_a_body_of_zeros_is_no_lost_sector() -> None:
     data = encoded(Message("T", 0, 0, 0, 1, V4, bytes(3000), b"", 0))
     assert not has_lost_sector(data, 0, len(data), 0)
+
+
+def test_a_size_is_believed_as_far_as_the_body_leaves_room_for_it() -> None:
+    message = a_message(b"x" * 300)
+    data = bytearray(encode_record(message, body_crc(message.body), 0, 0, 1, STORE_HOST))
+    head = memoryview(data)[:CLAIM_BYTES]
+    assert claimed_size(head) == len(data)
+    assert claimed_size(head[:90]) == 0
+    data[0] = 0x20  # half a gibibyte more than its parts take
+    assert claimed_size(head) == 0
+    data[0:8] = encode_blank(8)
+    assert claimed_size(head) == 0
+
+
+@pytest.mark.parametrize("host", [STORE_HOST, bytes(range(20))])
+@pytest.mark.parametrize("topic", ["T", "%RETRY%" + "g" * 200])
+def test_a_message_is_judged_by_all_that_tells(host: bytes, topic: str) -> None:
+    message = a_message(b"hello", topic, tag="A")
+    data = encode_record(message, body_crc(message.body), 0, 4096, 1, host)
+    size = len(data)
+    assert is_message(data, 0, size, 4096, topic)
+    assert is_message(b"?" + data + b"?", 1, size, 4096, topic)
+    assert not is_message(data, 0, size, 4097, topic)
+    assert not is_message(data, 0, size, 4096, topic[:-1] + "h")
+    assert not is_message(data, 0, size - 1, 4096, topic)
+    for at in (7, 8, 28, size - 9 - len(topic), size - 8, size - 7 - len(topic)):
+        changed = bytearray(data)
+        changed[at] ^= 1
+        assert not is_message(bytes(changed), 0, size, 4096, topic), at

@@ -83,9 +83,9 @@ def test_a_record_torn_by_a_crash_is_cut() -> None:
     assert store.append(a_message()).log_offset == 2 * size
 
 
-def test_a_body_that_fails_its_crc_ends_the_log_unless_that_is_not_checked() -> None:
+def test_a_body_that_fails_its_crc_ends_the_log_where_no_sound_record_is_behind_it() -> None:
     files = crashed(3)
-    body_at = a_store(files.kill()).log.written // 3 + 88
+    body_at = a_store(files.kill()).log.written // 3 * 2 + 88
     overwrite(files, LOG, body_at, b"X")
     lenient = StoreConfig(
         store_path_root_dir="/store",
@@ -94,7 +94,7 @@ def test_a_body_that_fails_its_crc_ends_the_log_unless_that_is_not_checked() -> 
         check_crc_on_recover=False,
     )
     assert ends(a_store(files.kill(), lenient))[1:] == (2, 1)
-    assert ends(a_store(files))[1:] == (1, 0)
+    assert ends(a_store(files))[1:] == (1, 1)
 
 
 def test_a_short_last_file_is_what_a_crash_may_leave() -> None:
@@ -244,3 +244,152 @@ def test_names_that_a_killed_process_did_not_force_are_forced_by_the_next() -> N
     again = a_store(killed)
     again.checkpoint()
     assert ends(a_store(killed.crash(Random(1), NOTHING_KEPT))) == ends(again)
+
+
+def bodies(store: Store, queue_id: int) -> list[bytes]:
+    """Read a queue to its end as a consumer does."""
+    found: list[bytes] = []
+    offset = store.min_offset("T", queue_id)
+    while offset < store.max_offset("T", queue_id):
+        result = store.get("T", queue_id, offset, 32, 1 << 20)
+        data, start = b"".join(result.chunks), 0
+        while start < len(data):
+            record = decode_record(data, start)
+            found.append(bytes(record.body))
+            start += record.size
+        assert result.next_offset > offset
+        offset = result.next_offset
+    return found
+
+
+def even(count: int, but: tuple[int, ...] = ()) -> list[bytes]:
+    return [b"%d" % n for n in range(0, count, 2) if n not in but]
+
+
+def stopped(count: int) -> MemoryFiles:
+    files = MemoryFiles()
+    store = a_store(files)
+    sent(store, count)
+    store.close()
+    return files
+
+
+@pytest.mark.parametrize("after_crash", [True, False])
+@pytest.mark.parametrize("at", [88, 8, 4, 0, 84])
+def test_a_damaged_record_in_the_middle_takes_nothing_else_along(
+    after_crash: bool, at: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    files = crashed(60) if after_crash else stopped(60)
+    store = a_store(files.kill())
+    unit = store.unit("T", 0, 10)
+    assert unit is not None
+    start, end = unit[0], store.log.written
+    position = start + at
+    overwrite(files, LOG, position, bytes([files.dump()[LOG][position] ^ 0x40]))
+    store = a_store(files)
+    assert store.log.written == end
+    assert bodies(store, 0) == even(60, (20,))
+    assert len(bodies(store, 1)) == 30
+    assert store.damage.count == 1
+    assert f"log offset {start}" in caplog.text
+    assert (store.max_offset("T", 0), store.next_queue_offset("T", 0)) == (30, 30)
+    sent(store, 2)
+    assert bodies(a_store(files.kill()), 0) == [*even(60, (20,)), b"0"]
+
+
+def test_a_hole_of_zeros_that_a_crash_may_leave_ends_the_log_and_says_what_is_behind(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    files = crashed(60)
+    overwrite(files, LOG, 512, bytes(512))
+    store = a_store(files)
+    assert store.log.written <= 512
+    assert "a sound record at" in caplog.text
+    assert "is cut off, since there are zeros" in caplog.text
+
+
+def test_zeros_below_the_durable_point_end_nothing() -> None:
+    files = stopped(60)
+    overwrite(files, LOG, 512, bytes(512))
+    store = a_store(files)
+    assert ends(store)[1:] == (30, 30)
+    read = bodies(store, 0) + bodies(store, 1)
+    assert 50 < len(read) < 60
+    assert store.damage.count == 60 - len(read)
+
+
+def test_leftovers_behind_the_end_are_no_messages() -> None:
+    """Java cuts without erasing: what lies behind may look like records of this very place."""
+    files, clock = MemoryFiles(), ManualClock()
+    store = a_store(files, clock=clock)
+    sent(store, 20)
+    left = files.dump()[LOG]
+    size = store.log.written // 20
+    files = MemoryFiles()
+    clock.advance(60_000)
+    store = a_store(files, clock=clock)
+    sent(store, 3)
+    write_checkpoint(files, "/store/checkpoint", Checkpoint(1, 1))
+    files = files.kill()
+    end = store.log.written
+    overwrite(files, LOG, end, b"\x01\x02\x03" + left[end + 3 : end + 10 * size])
+    assert ends(a_store(files)) == (end, 2, 1)
+
+
+@pytest.mark.parametrize("after_crash", [True, False])
+@pytest.mark.parametrize("what", ["all", "last", "first", "short", "zeros", "garbage"])
+def test_a_queue_that_lost_units_is_filled_again(
+    after_crash: bool, what: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    files = MemoryFiles()
+    store = a_store(files)
+    sent(store, 60)
+    if after_crash:
+        store.checkpoint()
+        files = files.kill()
+    else:
+        store.close()
+    first, second, last = (f"/store/consumequeue/T/1/{start:020d}" for start in (0, 200, 400))
+    if what == "all":
+        for path in (first, second, last):
+            files.remove(path)
+        files.remove_dir("/store/consumequeue/T/1")
+    elif what == "short":
+        files.open(last).truncate(150)
+    elif what == "zeros":
+        overwrite(files, last, 100, bytes(100))
+    elif what == "garbage":
+        overwrite(files, last, 180, b"\xff" * 20)
+    else:
+        files.remove(first if what == "first" else last)
+    store = a_store(files)
+    assert ends(store)[1:] == (30, 30)
+    assert bodies(store, 1) == [b"%d" % n for n in range(1, 60, 2)]
+    assert "/store/consumequeue/T/1 has lost units" in caplog.text
+    assert store.damage.count == 0
+
+
+def test_a_lost_queue_is_not_looked_for_in_a_topic_that_was_deleted() -> None:
+    files = MemoryFiles()
+    store = a_store(files)
+    sent(store, 60)
+    store.append(a_message(topic="Other"))
+    store.commit()
+    store.dispatch(store.written.value)
+    store.checkpoint()
+    store.delete_topic("T")
+    assert a_store(files.kill()).topics() == ["Other"]
+
+
+def test_offsets_that_were_given_are_not_given_again_when_their_messages_are_lost() -> None:
+    files = stopped(60)
+    last = sorted(path for path in files.dump() if path.startswith("/store/commitlog"))[-1]
+    file = files.open(last)
+    size = file.size()
+    file.truncate(0)
+    file.truncate(size)
+    for path in files.dump():
+        if path.startswith("/store/consumequeue/T/1"):
+            files.remove(path)
+    store = a_store(files)
+    assert store.append(a_message(queue_id=1)).queue_offset == 30

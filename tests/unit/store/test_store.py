@@ -397,4 +397,5 @@ def test_paths_may_lie_outside_the_root() -> None:
         "/disk2/cq/T/0",
         "/disk3",
         "/store",
+        "/store",
     ]
