@@ -1,5 +1,6 @@
 """The consumer groups this broker knows (broker subscription/SubscriptionGroupManager)."""
 
+import logging
 import re
 from collections.abc import Iterator
 from typing import Any, Final
@@ -19,6 +20,7 @@ MAX_GROUP_CHARS: Final = 255 - len(RETRY_PREFIX)
 # Groups that clients make by using them; tools may make more.
 MAX_BY_CLIENTS: Final = 50_000
 _LEGAL_NAME: Final = re.compile(r"[%|a-zA-Z0-9_-]+")
+log = logging.getLogger(__name__)
 
 
 def group_name_fault(group: str) -> str | None:
@@ -56,7 +58,10 @@ class GroupTable:
         return self._groups.get(group)
 
     def require(self, group: str) -> GroupConfig:
-        """Return a group's settings, made with defaults where that is allowed; else RequestRefused."""
+        """Return a group's settings, made with defaults where that is allowed; else RequestRefused.
+
+        One that can't be written is kept in memory.
+        """
         found = self._groups.get(group)
         if found is not None:
             return found
@@ -72,7 +77,13 @@ class GroupTable:
                 ResponseCode.SYSTEM_ERROR, f"there are {len(self._groups)} groups; more can only be made by tools"
             )
         found = GroupConfig(group_name=group)
-        self.put(found)
+        try:
+            self.put(found)
+        except RequestRefused as refusal:
+            # Nothing is lost with it, as the next start makes it with the same defaults; and reading goes on, also for
+            # new groups, when a disk is full.
+            log.warning("group %s is kept in memory only: %s", group, refusal.remark)
+            self._groups = {**self._groups, group: found}
         return found
 
     def put(self, group: GroupConfig) -> None:

@@ -44,12 +44,17 @@ class Verdict:
 
 FAULTS: Final = (
     # The log
-    Fault("the log is not forced", "store/commit_log.py", "            handle.fdatasync()\n", "            pass\n"),
     Fault(
-        "a failed sync of the log is tried again",
-        "store/store.py",
-        'self._flush_fault or f"the log could not be forced to disk, restart the broker: {error}"',
-        "None",
+        "the log is not forced",
+        "store/flusher.py",
+        "                    handle.fdatasync()\n",
+        "                    pass\n",
+    ),
+    Fault(
+        "a failed sync of the log is taken for a good one",
+        "store/flusher.py",
+        "                self._failure = error\n                raise\n",
+        "                pass\n",
     ),
     Fault(
         "a failed sync counts",
@@ -77,16 +82,10 @@ FAULTS: Final = (
         "                    pass\n",
     ),
     Fault(
-        "what a failed write left is not cut",
-        "store/store.py",
-        "            self.log.cut(self.log.written)\n",
-        "            self.log._unclean = False\n",
-    ),
-    Fault(
         "the repair of a failed write is not forced",
         "store/store.py",
-        "        self.flush_log()\n        self._write_fault = None\n        self._judge()\n",
-        "        self._write_fault = None\n        self._judge()\n",
+        "        self.flush_log()\n        self._log_full = None\n",
+        "        self._log_full = None\n",
     ),
     Fault(
         "the tail is not made zeros",
@@ -110,8 +109,8 @@ FAULTS: Final = (
     Fault(
         "recovery checks no CRC",
         "store/recovery.py",
-        "check_record(window, start, self._check_crc)",
-        "check_record(window, start, False)",
+        "if size <= 0 or record_fault(window, start, position + start, self._check_crc) is not None:",
+        "if size <= 0:",
     ),
     Fault(
         "recovery misses lost sectors",
@@ -165,10 +164,9 @@ FAULTS: Final = (
     Fault(
         "queues are not forced before the checkpoint",
         "store/store.py",
-        "        self._sync.run()\n        self.vouched = True\n"
-        "        write_checkpoint(self._files, self._path, self.checkpoint)\n",
-        "        self.vouched = True\n"
-        "        write_checkpoint(self._files, self._path, self.checkpoint)\n        self._sync.run()\n",
+        "        self._sync.run()\n        self.vouched = True\n",
+        "        write_checkpoint(self._files, self._config.checkpoint_path, self.checkpoint)\n"
+        "        self._sync.run()\n        self.vouched = True\n",
     ),
     Fault(
         "the log is not forced before the checkpoint",
@@ -179,8 +177,8 @@ FAULTS: Final = (
     Fault(
         "the checkpoint is ahead of the queues",
         "store/store.py",
-        "            self.dispatched.value,\n        )\n        sync",
-        "            self.log.written,\n        )\n        sync",
+        "            durable_offset=self.dispatched.value,\n",
+        "            durable_offset=self.log.written,\n",
     ),
     # Files that are replaced
     Fault(
@@ -200,10 +198,10 @@ FAULTS: Final = (
         "broker/metadata.py",
         "        if self._files.exists(self.path):\n"
         "            replace_file(self._files, self.path + BACKUP, read_file(self._files, self.path))\n"
-        "        replace_file(self._files, self.path, dumps(content))\n",
+        "        replace_file(self._files, self.path, text)\n",
         "        file = self._files.open(self.path, create=True)\n"
         "        file.truncate(0)\n"
-        "        file.pwrite(dumps(content), 0)\n"
+        "        file.pwrite(text, 0)\n"
         "        file.fdatasync()\n"
         "        self._files.sync_dir(self._directory)\n",
     ),

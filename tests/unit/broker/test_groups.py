@@ -81,12 +81,25 @@ def test_a_group_that_can_not_be_written_is_not_there() -> None:
     version = table.version
     files.fail_writes = errno.ENOSPC
     with pytest.raises(RequestRefused, match="the groups can't be written"):
-        table.require("new")
+        table.put(GroupConfig(group_name="new"))
     with pytest.raises(RequestRefused):
         table.remove("old")
     assert table.get("new") is None
     assert table.get("old") is not None
     assert table.version == version
+
+
+def test_a_group_that_is_used_on_a_full_disk_is_kept_in_memory_until_there_is_room(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    files = MemoryFiles()
+    table = open_table(files)
+    files.fail_writes = errno.ENOSPC
+    assert table.require("new") == table.get("new") == GroupConfig(group_name="new")
+    assert "group new is kept in memory only" in caplog.text
+    files.fail_writes = None
+    table.require("another")
+    assert open_table(files.kill()).get("new") is not None
 
 
 def test_a_removed_group_is_gone_after_a_restart() -> None:
