@@ -4,7 +4,6 @@ They run detached, as people run them who have no service manager: a script each
 """
 
 import os
-import re
 import shlex
 import signal
 import subprocess
@@ -131,11 +130,6 @@ class JavaLab(RolledLab):
             for name, path in places.items()
             if (self.daemons[name].store / "commitlog").is_dir() != (path / "commitlog").is_dir()
         }
-
-    def permission_in_file(self, name: str) -> str:
-        """Return the permission that a Java broker starts with."""
-        match = re.search(r"^brokerPermission=(\d+)", self.daemons[name].config_file.read_text(), re.MULTILINE)
-        return match[1] if match else "6"
 
     def close(self) -> None:
         """End all daemons."""
