@@ -3,7 +3,7 @@
 
 The note lies beside our directory and not in the store, `<ours>.java.json`:
 
-    {"store":"/home/rocketmq/store","uid":997,"gid":995}
+    {"store":"/home/rocketmq/store","uid":997,"gid":995,"mode":493}
 
 It is durable before anything moves, so whatever is interrupted can be gone on with, or back from. Whose the store is
 follows from where it is: a directory has a commit log in it or it is not there.
@@ -17,6 +17,7 @@ import os
 import pathlib
 import pwd
 import re
+import stat
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -102,6 +103,8 @@ empty:
   returned: success
 """
 
+OUR_MODE = 0o750  # as role broker makes the directory of a store
+JAVA_MODE = 0o755  # where nobody wrote down what it was
 JAVA, OURS, NONE, BOTH = "java", "ours", "none", "both"
 
 
@@ -187,8 +190,9 @@ def move(places: Places, wanted: str, owner: tuple[int, int] | None) -> None:
     The order is what makes it safe to be interrupted: the note, the rename, the owners. A store that was moved and not
     given yet is given the next time, as `give` runs in any case.
     """
+    mode = OUR_MODE
     if wanted == JAVA:
-        owner = noted_owner(places)
+        owner, mode = noted_owner(places), noted_mode(places)
     elif not places.note.exists():
         remember(places)
     source, target = (places.java, places.ours) if wanted == OURS else (places.ours, places.java)
@@ -196,12 +200,14 @@ def move(places: Places, wanted: str, owner: tuple[int, int] | None) -> None:
     for parent in {source.parent, target.parent}:
         sync_directory(parent)
     give(target, owner)
+    target.chmod(mode)
 
 
 def remember(places: Places) -> None:
     """Write the note, durably."""
     status = places.java.stat()
-    content = json.dumps({"store": str(places.java), "uid": status.st_uid, "gid": status.st_gid})
+    mode = stat.S_IMODE(status.st_mode)
+    content = json.dumps({"store": str(places.java), "uid": status.st_uid, "gid": status.st_gid, "mode": mode})
     temporary = places.note.with_name(f"{places.note.name}.tmp")
     with temporary.open("w") as file:
         file.write(content)
@@ -224,6 +230,11 @@ def noted_owner(places: Places) -> tuple[int, int]:
     if store != str(places.java):
         raise StoreError(f"{places.note} says that it was {store}: set store in migration_brokers to that")
     return owner
+
+
+def noted_mode(places: Places) -> int:
+    """Return the permissions that the directory had as Java's; call it where `noted_owner` found the note whole."""
+    return int(json.loads(places.note.read_text()).get("mode", JAVA_MODE))
 
 
 def give(store: pathlib.Path, owner: tuple[int, int] | None) -> bool:
@@ -270,6 +281,7 @@ def apply(places: Places, wanted: str, owner: tuple[int, int] | None, check_mode
         changed = give(places.ours, owner)
     elif not check_mode and places.note.exists():
         changed = give(places.java, noted_owner(places))
+        places.java.chmod(noted_mode(places))
     if not check_mode and wanted == JAVA:
         places.note.unlink(missing_ok=True)
     return {"changed": changed, **looked(places)}

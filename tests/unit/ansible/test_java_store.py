@@ -47,12 +47,15 @@ def test_a_store_goes_to_a_place_that_is_not_there_or_empty_and_comes_back(place
     if there:
         places.ours.mkdir()
     inode = places.java.stat().st_ino
+    places.java.chmod(0o711)
     assert [bring(places, "begun"), bring(places, "ours"), bring(places, "ours")] == [True, True, False]
+    assert places.ours.stat().st_mode & 0o777 == 0o750
     assert places.ours.stat().st_ino == inode
     assert not places.java.exists()
     assert places.note.exists()
     assert [bring(places, "java"), bring(places, "java")] == [True, False]
     assert places.java.stat().st_ino == inode
+    assert places.java.stat().st_mode & 0o777 == 0o711
     assert list(places.ours.parent.iterdir()) == []
 
 
