@@ -45,10 +45,10 @@ def _broker(options: argparse.Namespace) -> int:
     overrides = [Property("namesrvAddr", options.namesrv, source="-n")] if options.namesrv else []
     config = load_live_config(files, options.config_file, _OWNERS, overrides)
     shown = only_shows(options, config, COMMAND)
-    if shown and not options.check:
-        return Exit.DONE
     settings = _settings(config)
     check_together(settings.broker, settings.replication)
+    if shown and not options.check:
+        return Exit.DONE
     read_secret(files, settings.replication)
     running = _running_pid(settings) if shown else None
     faults = _used_by_others(settings, running)

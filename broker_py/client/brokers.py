@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 from typing import Any, Final
 
-from broker_py.client.replies import header_of, object_of
-from broker_py.errors import ConfigError, ProtocolError
+from broker_py.client.replies import header_of, object_of, properties_of
+from broker_py.errors import ProtocolError
 from broker_py.model.fields import bool_of, dict_of, int_of, list_of, objects_of, text_of
 from broker_py.model.group import GroupConfig
-from broker_py.model.java_properties import format_property, parse_properties
+from broker_py.model.java_properties import format_property
 from broker_py.model.message_queue import MessageQueue
 from broker_py.model.topic import AUTO_CREATE_TOPIC_KEY, TopicConfig
 from broker_py.remoting.client import RemotingClient
@@ -163,12 +163,7 @@ class Brokers:
 
     async def config(self, address: str) -> dict[str, str]:
         """Return a broker's properties."""
-        reply = await self._ask(address, RequestCode.GET_BROKER_CONFIG)
-        try:
-            properties = parse_properties(reply.body.decode())
-        except (UnicodeDecodeError, ConfigError) as error:
-            raise ProtocolError(f"the properties of {address} can't be read: {error}") from None
-        return {each.name: each.value for each in properties}
+        return properties_of(await self._ask(address, RequestCode.GET_BROKER_CONFIG), address)
 
     async def update_config(self, address: str, changes: dict[str, str]) -> None:
         """Change a broker's properties while it runs."""
@@ -257,6 +252,11 @@ class Brokers:
                 int_of({"queue id": queue_id}, "queue id"): int_of(queues, queue_id) for queue_id in queues
             }
         return offsets
+
+    async def delay_offsets(self, address: str) -> dict[int, int]:
+        """Return how far delayed messages are delivered: delay level, from 1 → next offset of its queue, level - 1."""
+        table = dict_of(object_of(await self._ask(address, RequestCode.GET_ALL_DELAY_OFFSET)), "offsetTable")
+        return {int_of({"delay level": level}, "delay level"): int_of(table, level) for level in table}
 
     async def queue_begin(self, address: str, topic: str, queue_id: int) -> int:
         """Return the offset of the oldest message that a queue keeps."""

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from broker_py.client.replies import object_of
+from broker_py.client.replies import object_of, properties_of
 from broker_py.errors import ConfigError, ProtocolError, Unreachable
 from broker_py.model.fields import list_of
 from broker_py.model.route import ClusterInfo, TopicRoute
@@ -62,6 +62,10 @@ class NameServers:
         """Return the names of all topics, system and retry topics included, sorted."""
         fields = object_of(await self._ask(RequestCode.GET_ALL_TOPIC_LIST_FROM_NAMESERVER))
         return sorted(str(topic) for topic in list_of(fields, "topicList"))
+
+    async def config(self, address: str) -> dict[str, str]:
+        """Return a name server's properties."""
+        return properties_of(await self._tell(address, RequestCode.GET_NAMESRV_CONFIG, {}), address)
 
     async def kv_config(self, namespace: str, key: str) -> str | None:
         """Return a value that was put under a key, or None."""

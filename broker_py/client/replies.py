@@ -2,7 +2,8 @@
 
 from typing import Any, TypeVar
 
-from broker_py.errors import ProtocolError, RequestRefused
+from broker_py.errors import ConfigError, ProtocolError, RequestRefused
+from broker_py.model.java_properties import parse_properties
 from broker_py.remoting.connection import expect_success
 from broker_py.wire.command import Command
 from broker_py.wire.fastjson import loads_object
@@ -23,3 +24,12 @@ def object_of(reply: Command) -> dict[Any, Any]:
     """Return the JSON object that a successful reply carries; an empty body is an empty object."""
     body = expect_success(reply).body
     return loads_object(body) if body else {}
+
+
+def properties_of(reply: Command, address: str) -> dict[str, str]:
+    """Return the properties that a successful reply carries, as a properties file has them."""
+    try:
+        properties = parse_properties(expect_success(reply).body.decode())
+    except (UnicodeDecodeError, ConfigError) as error:
+        raise ProtocolError(f"the properties of {address} can't be read: {error}") from None
+    return {each.name: each.value for each in properties}

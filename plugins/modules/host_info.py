@@ -7,7 +7,6 @@ Everything is read from `/proc` and the files themselves. What it means is decid
 
 from __future__ import annotations
 
-import fcntl
 import ipaddress
 import itertools
 import json
@@ -16,12 +15,13 @@ import pathlib
 import re
 import shutil
 import socket
-import struct
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule  # type: ignore[import-untyped]
+
+from ..module_utils.store_lock import lock_holder
 
 DOCUMENTATION = """
 module: host_info
@@ -111,7 +111,6 @@ configured:
 
 LISTENING = "0A"  # the state in /proc/net/tcp
 SOCKET_LINK = re.compile(r"socket:\[(\d+)\]")
-LOCK = "hhqqi"  # struct flock: type, whence, start, length, pid
 DISK_BLOCK_BYTES = 512  # the unit of st_blocks, whatever the file system's own
 
 
@@ -236,14 +235,8 @@ def _owner(path: pathlib.Path) -> dict[str, str]:
 
 
 def _holder(path: pathlib.Path) -> dict[str, Any]:
-    """Return the process that has the lock of a store, which a broker takes at its start, be it ours or Java's."""
-    try:
-        with path.open("rb") as file:
-            question = struct.pack(LOCK, fcntl.F_WRLCK, os.SEEK_SET, 0, 1, 0)
-            kind, _, _, _, pid = struct.unpack(LOCK, fcntl.fcntl(file, fcntl.F_GETLK, question))
-    except OSError:
-        return {}
-    return {} if kind == fcntl.F_UNLCK else {"pid": pid, "argv": _argv(pid)}
+    pid = lock_holder(path)
+    return {} if pid is None else {"pid": pid, "argv": _argv(pid)}
 
 
 # ---- configured brokers

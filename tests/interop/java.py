@@ -87,10 +87,14 @@ class JavaDaemon(Daemon):
     def launch(self) -> "subprocess.Popen[bytes]":
         """Start the process; it needs some seconds until it serves."""
         self.starts = self.output().count("boot success")
-        for name in _LOGBACK_FILES:  # a 4.9 doesn't start without
+        return super().launch()
+
+    def write_files(self) -> None:
+        """Write the properties file, and those that a 4.9 doesn't start without."""
+        super().write_files()
+        for name in _LOGBACK_FILES:
             (self.directory / "conf").mkdir(exist_ok=True)
             (self.directory / "conf" / name).write_text(_LOGBACK)
-        return super().launch()
 
     def log(self) -> str:
         """The end of what it logged, over all starts."""

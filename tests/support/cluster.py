@@ -111,15 +111,19 @@ class Daemon:
     def launch(self) -> "subprocess.Popen[bytes]":
         """Start the process; it needs a moment until it serves."""
         assert self.process is None, f"{self.command} in {self.directory} runs already"
-        if self._written != self.properties:
-            self.config_file.write_text("".join(f"{name}={value}\n" for name, value in self.properties.items()))
-            self._written = dict(self.properties)
+        self.write_files()
         environment = {**os.environ, "HOME": str(self.directory), "NAMESRV_ADDR": "", **self.environment}
         with open(self.directory / "output", "ab") as output:
             self.process = subprocess.Popen(
                 self.argv(), cwd=_ROOT, env=environment, stdin=subprocess.DEVNULL, stdout=output, stderr=output
             )
         return self.process
+
+    def write_files(self) -> None:
+        """Write the properties file, unless it was written with these properties."""
+        if self._written != self.properties:
+            self.config_file.write_text("".join(f"{name}={value}\n" for name, value in self.properties.items()))
+            self._written = dict(self.properties)
 
     def argv(self) -> list[str]:
         """The command line."""

@@ -39,10 +39,11 @@ class RolledLab:
             "runtime_wheel": str(make_wheel(home / "wheels", version)),
         }
 
-    def play(self, playbook: str, **variables: object) -> subprocess.CompletedProcess[str]:
+    def play(self, playbook: str, *options: str, **variables: object) -> subprocess.CompletedProcess[str]:
         environment = {**os.environ, "LAB_DIR": str(self.home), "PORT_BASE": str(self.port_base), "NO_COLOR": "1"}
         program = str(pathlib.Path(sys.executable).with_name("ansible-playbook"))
-        command = [program, "-i", "inventories/lab", playbook, "-e", json.dumps(self.variables | variables)]
+        given = json.dumps(self.variables | variables)
+        command = [program, "-i", "inventories/lab", playbook, *options, "-e", given]
         return subprocess.run(
             command, cwd=_TOP, env={**environment, "COLUMNS": "4000"}, capture_output=True, text=True, check=False
         )

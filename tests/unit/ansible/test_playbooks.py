@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 PLAYBOOKS = pathlib.Path(__file__).resolve().parents[3] / "playbooks"
-OPERATIONS = ("roll", "restart", "upgrade", "rollback", "scale_out", "scale_in")
+OPERATIONS = ("roll", "restart", "upgrade", "rollback", "scale_out", "scale_in", "migrate", "migrate_back", "hand_over")
 
 
 def plays(name: str) -> list[dict[str, Any]]:
@@ -40,6 +40,27 @@ def test_a_roll_asks_and_looks_before_it_restarts_one_at_a_time_masters_last() -
     assert prunes["tasks"][0]["ansible.builtin.import_role"]["tasks_from"] == "prune"
     assert [play["serial"] for play in rolls] == [1, 1, 1]
     assert [rolled(play) for play in rolls] == ["nameserver", "broker slave", "broker master"]
+
+
+def test_a_move_looks_before_it_moves_one_daemon_at_a_time_masters_last() -> None:
+    resumes, looks, asks, *moves = plays("hand_over")
+    assert resumes["serial"] == 1
+    assert "serial" not in looks
+    assert "serial" not in asks
+    assert [play["serial"] for play in moves] == [1, 1, 1]
+    entries = [(play["tasks"][0]["ansible.builtin.include_role"], play["tasks"][0].get("vars")) for play in moves]
+    assert [(entry["tasks_from"], given) for entry, given in entries] == [
+        ("nameservers", None),
+        ("brokers", {"migration_kinds": ["slave"]}),
+        ("brokers", {"migration_kinds": ["master"]}),
+    ]
+
+
+def test_nothing_is_installed_for_a_move_before_it_is_known_that_it_can_be_made() -> None:
+    content = yaml.safe_load((PLAYBOOKS / "migrate.yml").read_text())
+    order = [play.get("ansible.builtin.import_playbook") or play["name"] for play in content]
+    assert order[:3] == ["preflight.yml", "Look at the stores of Java", "runtime.yml"]
+    assert order[-1] == "hand_over.yml"
 
 
 @pytest.mark.parametrize("name", ["restart", "upgrade", "rollback"])

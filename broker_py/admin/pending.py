@@ -1,0 +1,74 @@
+"""What a broker of RocketMQ keeps for later: messages that its own services still have to act on.
+
+    SCHEDULE_TOPIC_XXXX            delayed; queue = level - 1, delivered up to the offset of GET_ALL_DELAY_OFFSET
+    rmq_sys_wheel_timer            timed; the runtime information counts them (5.0 and newer)
+    RMQ_SYS_TRANS_HALF_TOPIC       halves of transactions, decided up to the offset of CID_RMQ_SYS_TRANS
+    rmq_sys_REVIVE_LOG_<cluster>   receipts of POP, looked at up to the offset of CID_RMQ_SYS_REVIVE_GROUP
+
+Source: broker schedule/ScheduleMessageService, transaction/queue/TransactionalMessageServiceImpl,
+processor/PopReviveService, store timer/TimerMessageStore.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+from broker_py.admin.topics import queues_at
+from broker_py.client.client import Client
+from broker_py.model.fields import int_of
+
+DELAYED: Final = "delayed"
+TIMED: Final = "timed"
+HALF: Final = "half"
+POPPED: Final = "popped"
+
+_DELAY_TOPIC: Final = "SCHEDULE_TOPIC_XXXX"
+_DELAY_LEVELS: Final = 18
+_HALF_TOPIC: Final = "RMQ_SYS_TRANS_HALF_TOPIC"
+_HALF_GROUP: Final = "CID_RMQ_SYS_TRANS"
+_REVIVE_TOPIC: Final = "rmq_sys_REVIVE_LOG_"
+_REVIVE_GROUP: Final = "CID_RMQ_SYS_REVIVE_GROUP"
+# Timed messages that wait for their second, and those that the timer has not read yet.
+_TIMED_KEYS: Final = ("timerCongestNum", "timerOffsetBehind")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Pending:
+    """Messages of a kind that are kept for later; at most so many, as services note with delay what is done."""
+
+    kind: str
+    messages: int
+
+
+async def pending_messages(client: Client, address: str) -> list[Pending]:
+    """Return what a broker keeps for later, each kind that it has any of. Unreachable, RequestFailed."""
+    properties = await client.brokers.config(address)
+    levels = len(properties.get("messageDelayLevel", "").split()) or _DELAY_LEVELS
+    revive_topic = _REVIVE_TOPIC + properties.get("brokerClusterName", "")
+    runtime: dict[str, object] = dict(await client.brokers.runtime_info(address))
+    counts = {
+        DELAYED: await _delayed(client, address, levels),
+        TIMED: sum(int_of(runtime, key) for key in _TIMED_KEYS),
+        HALF: await _unread(client, address, _HALF_TOPIC, _HALF_GROUP),
+        POPPED: await _unread(client, address, revive_topic, _REVIVE_GROUP),
+    }
+    return [Pending(kind=kind, messages=messages) for kind, messages in counts.items() if messages > 0]
+
+
+async def _delayed(client: Client, address: str, levels: int) -> int:
+    delivered = await client.brokers.delay_offsets(address)
+    total = 0
+    for level in range(1, levels + 1):
+        begin = await client.brokers.queue_begin(address, _DELAY_TOPIC, level - 1)
+        end = await client.brokers.queue_end(address, _DELAY_TOPIC, level - 1)
+        total += max(0, end - max(begin, delivered.get(level, 0)))
+    return total
+
+
+async def _unread(client: Client, address: str, topic: str, group: str) -> int:
+    """Return how many messages of a topic its service has not passed."""
+    config = (await client.brokers.topics(address)).get(topic)
+    if config is None:
+        return 0
+    queues = await queues_at(client, address, config)
+    passed = (await client.brokers.consumer_offsets(address)).get((topic, group), {})
+    return sum(max(0, each.max_offset - max(each.min_offset, passed.get(each.queue_id, 0))) for each in queues)
