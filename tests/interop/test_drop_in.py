@@ -42,7 +42,8 @@ _HASTY: Final = {
     "messageDelayLevel": " ".join(["1s"] * 18),
 }
 # Java's own, which we keep; its index and its timer's files are large and sparse.
-_USED_BY_BOTH: Final = ("commitlog", "consumequeue", "checkpoint", "abort", "lock", "owner.json", "index")
+_OURS: Final = ("owner.json", "queues.json")
+_USED_BY_BOTH: Final = ("commitlog", "consumequeue", "checkpoint", "abort", "lock", "index", *_OURS)
 _TABLES: Final = ("topics.json", "subscriptionGroup.json", "consumerOffset.json")
 
 

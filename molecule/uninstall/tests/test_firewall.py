@@ -26,7 +26,7 @@ def test_replication_is_for_the_hosts_of_the_cluster(broker: Daemon, hosts: dict
     replication = broker.port + 1
     assert not is_reached(broker.address, replication)
     for host in hosts.values():
-        host.check_output("timeout %s bash -c '< /dev/tcp/%s/%s'", REFUSED_SECONDS, broker.address, replication)
+        host.check_output(f"timeout {REFUSED_SECONDS} bash -c '< /dev/tcp/{broker.address}/{replication}'")
 
 
 def test_the_rules_are_loaded_now_and_at_boot(host: Host) -> None:
