@@ -15,17 +15,16 @@ from typing import Final
 from broker_py.admin.topics import queues_at
 from broker_py.client.client import Client
 from broker_py.model.fields import int_of
+from broker_py.model.topic import HALF_TOPIC, SCHEDULE_TOPIC, SYSTEM_TOPIC_PREFIX
 
 DELAYED: Final = "delayed"
 TIMED: Final = "timed"
 HALF: Final = "half"
 POPPED: Final = "popped"
 
-_DELAY_TOPIC: Final = "SCHEDULE_TOPIC_XXXX"
 _DELAY_LEVELS: Final = 18
-_HALF_TOPIC: Final = "RMQ_SYS_TRANS_HALF_TOPIC"
 _HALF_GROUP: Final = "CID_RMQ_SYS_TRANS"
-_REVIVE_TOPIC: Final = "rmq_sys_REVIVE_LOG_"
+_REVIVE_TOPIC: Final = SYSTEM_TOPIC_PREFIX + "REVIVE_LOG_"
 _REVIVE_GROUP: Final = "CID_RMQ_SYS_REVIVE_GROUP"
 # Timed messages that wait for their second, and those that the timer has not read yet.
 _TIMED_KEYS: Final = ("timerCongestNum", "timerOffsetBehind")
@@ -48,7 +47,7 @@ async def pending_messages(client: Client, address: str) -> list[Pending]:
     counts = {
         DELAYED: await _delayed(client, address, levels),
         TIMED: sum(int_of(runtime, key) for key in _TIMED_KEYS),
-        HALF: await _unread(client, address, _HALF_TOPIC, _HALF_GROUP),
+        HALF: await _unread(client, address, HALF_TOPIC, _HALF_GROUP),
         POPPED: await _unread(client, address, revive_topic, _REVIVE_GROUP),
     }
     return [Pending(kind=kind, messages=messages) for kind, messages in counts.items() if messages > 0]
@@ -58,8 +57,8 @@ async def _delayed(client: Client, address: str, levels: int) -> int:
     delivered = await client.brokers.delay_offsets(address)
     total = 0
     for level in range(1, levels + 1):
-        begin = await client.brokers.queue_begin(address, _DELAY_TOPIC, level - 1)
-        end = await client.brokers.queue_end(address, _DELAY_TOPIC, level - 1)
+        begin = await client.brokers.queue_begin(address, SCHEDULE_TOPIC, level - 1)
+        end = await client.brokers.queue_end(address, SCHEDULE_TOPIC, level - 1)
         total += max(0, end - max(begin, delivered.get(level, 0)))
     return total
 

@@ -43,7 +43,7 @@ from broker_py.broker.statistics import Statistics
 from broker_py.broker.store_owner import StoreOwner
 from broker_py.broker.topics import TopicTable
 from broker_py.broker.upkeep import Upkeep
-from broker_py.errors import ConfigError, StoreError
+from broker_py.errors import StoreError
 from broker_py.message.ids import UniqueIds, pack_host
 from broker_py.model.data_version import DataVersion
 from broker_py.model.topic import PERM_WRITE, TopicConfig
@@ -55,10 +55,10 @@ from broker_py.remoting.router import Router
 from broker_py.remoting.server import RemotingServer
 from broker_py.replication.acks import AckTable
 from broker_py.replication.config import ReplicationConfig
-from broker_py.replication.secret import Secret, secret_of
+from broker_py.replication.secret import Secret, read_secret
 from broker_py.replication.sink import ReplicationSink
 from broker_py.replication.source import ReplicationSource
-from broker_py.seams import Clock, FileSystem, read_file
+from broker_py.seams import Clock, FileSystem
 from broker_py.store.config import FlushDiskType, StoreConfig
 from broker_py.store.flusher import Flusher
 from broker_py.store.recovery import Progress, tell_nobody
@@ -104,17 +104,6 @@ class Host:
     recovering: Progress = tell_nobody
     refusing: Callable[[str | None], None] = lambda _: None
     random: Callable[[int], bytes] = secrets.token_bytes
-
-
-def read_secret(files: FileSystem, config: ReplicationConfig) -> bytes | None:
-    """Return the secret of the replication port, None without haSecretFile; ConfigError when there is none in it."""
-    path = config.ha_secret_file
-    if not path:
-        return None
-    try:
-        return secret_of(read_file(files, path), path)
-    except OSError as error:
-        raise ConfigError(f"haSecretFile: {path} can't be read: {error.strerror}") from error
 
 
 class Broker:
@@ -169,7 +158,7 @@ class Broker:
         self._ack_table = AckTable(replicas_to_wait_for(config, settings.replication))
         log_bytes = StoreLog(self.store)
         self._ha_port = ha_port(config, settings.replication)
-        value = read_secret(host.files, settings.replication)
+        value = read_secret(host.files, settings.replication.ha_secret_file)
         secret = None if value is None else Secret(value, host.random)
         self._cold_reads = ColdReads(self.store, self._router)
         self._source = ReplicationSource(
@@ -283,7 +272,7 @@ class Broker:
         self.groups.load()
         self.offsets.load()
         self.store.on_arrival(self._arrived)
-        self.store.on_fault = self._fault_changed
+        self.store.admission.on_fault = self._fault_changed
         self.store.copied_end = self._source.copied_end
         self.store.dispatch(self._acks.visible())
         log.info(
@@ -303,7 +292,7 @@ class Broker:
         self.topics.on_change = self._registration.changed
         self._registration.start()
         self._start_periodic()
-        if self.store.fault is not None:
+        if self.store.admission.fault is not None:
             self._fault_changed()
 
     def _warn_of_lost_topics(self) -> None:
@@ -357,7 +346,7 @@ class Broker:
         if self._cold_reads.warmer is not None:
             self._cold_reads.warmer.stop()
         self._save_offsets()
-        self.store.on_fault = lambda: None
+        self.store.admission.on_fault = lambda: None
         self.store.close()
 
     # The log's end moves
@@ -387,7 +376,7 @@ class Broker:
             self._acks.advance()
 
     def _save_checkpoint(self) -> None:
-        if self._checkpointer is not None and not self._checkpointer.busy and self.store.fault is None:
+        if self._checkpointer is not None and not self._checkpointer.busy and self.store.admission.fault is None:
             self._checkpointer.request(self._checkpointed)
 
     def _checkpointed(self, error: BaseException | None) -> None:
@@ -406,13 +395,13 @@ class Broker:
 
     def _fault_changed(self) -> None:
         """Messages are refused, for another reason than before, or taken again: say so at once, everywhere."""
-        fault = self.store.fault
+        fault = self.store.admission.fault
         if fault is None:
             log.info("messages are accepted again")
         else:
             log.error("messages are refused: %s", fault)
-        if self.store.broken is not None:
-            self._acks.fail_waiting(self.store.broken)
+        if self.store.admission.broken is not None:
+            self._acks.fail_waiting(self.store.admission.broken)
         self._registration.changed()
         self._host.refusing(fault)
 
@@ -431,7 +420,7 @@ class Broker:
         self.statistics.sample(now_ms)
         if self.store.bytes_since_checkpoint > _CHECKPOINT_BYTES or self.store.many_keys_wait:
             self._save_checkpoint()
-        if self.store.full:
+        if self.store.admission.full:
             self._make_room()
 
     def _clean(self) -> None:
@@ -477,7 +466,7 @@ class Broker:
     def _registered_topics(self) -> tuple[dict[str, TopicConfig], DataVersion]:
         """The topics as name servers are told them: not writable while the store isn't."""
         topics, version = self.topics.registered(), self.topics.version
-        if self.store.fault is not None:
+        if self.store.admission.fault is not None:
             topics = {name: replace(topic, perm=topic.perm & ~PERM_WRITE) for name, topic in topics.items()}
             version = replace(version, counter=version.counter + (1 << 32))
         return topics, version

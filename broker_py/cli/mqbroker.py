@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from broker_py.broker.config import BrokerConfig, check_together, ha_port
 from broker_py.broker.foreign_store import store_faults
-from broker_py.broker.server import FAST_PORT_BELOW, Broker, BrokerSettings, Host, read_secret
+from broker_py.broker.server import FAST_PORT_BELOW, Broker, BrokerSettings, Host
 from broker_py.broker.store_owner import StoreOwner
 from broker_py.cli.daemon import daemon_parser, only_shows, serve
 from broker_py.cli.options import Exit, print_error, run
@@ -18,6 +18,7 @@ from broker_py.errors import ConfigError
 from broker_py.model.java_properties import Property
 from broker_py.remoting.config import ServerConfig
 from broker_py.replication.config import ReplicationConfig
+from broker_py.replication.secret import read_secret
 from broker_py.runtime.clock import SystemClock
 from broker_py.runtime.files import DiskFiles
 from broker_py.runtime.holdings import listens, lock_holder
@@ -49,7 +50,7 @@ def _broker(options: argparse.Namespace) -> int:
     check_together(settings.broker, settings.replication)
     if shown and not options.check:
         return Exit.DONE
-    read_secret(files, settings.replication)
+    read_secret(files, settings.replication.ha_secret_file)
     running = _running_pid(settings) if shown else None
     faults = _used_by_others(settings, running)
     others = StoreOwner(files, settings.store.store_path_root_dir, settings.broker).fault()

@@ -18,6 +18,7 @@ from typing import Final
 from broker_py.errors import ConfigError
 from broker_py.replication.master_log import FollowRefused
 from broker_py.replication.progress import SlaveRefused
+from broker_py.seams import FileSystem, read_file
 
 NONCE_BYTES: Final = 32
 PROOF_BYTES: Final = 32
@@ -52,6 +53,16 @@ def secret_of(content: bytes, path: str) -> bytes:
             "(openssl rand -base64 32 > FILE)"
         )
     return value
+
+
+def read_secret(files: FileSystem, path: str) -> bytes | None:
+    """Return the secret in the file of haSecretFile, None where it is not set; ConfigError when there is none in it."""
+    if not path:
+        return None
+    try:
+        return secret_of(read_file(files, path), path)
+    except OSError as error:
+        raise ConfigError(f"haSecretFile: {path} can't be read: {error.strerror}") from error
 
 
 def is_hello(data: bytes) -> bool:

@@ -39,6 +39,15 @@ class Retention:
         self.queue_disk_percent = 0
         self.index_disk_percent = 0
 
+    @property
+    def disk_ratios(self) -> str:
+        """How full the disks of log, queues and index were when last measured, 1 being full, as Java's replies say it.
+
+        Source: broker processor/SendMessageProcessor.diskUtil.
+        """
+        percents = (self.log_disk_percent, self.queue_disk_percent, self.index_disk_percent)
+        return "CL: {:5.2f} CQ: {:5.2f} INDEX: {:5.2f}".format(*(percent / 100 for percent in percents))
+
     def delete_soon(self, runs: int) -> None:
         """Delete expired files in the next runs, whatever the hour and the disks (the manual trigger)."""
         self._forced_runs = runs

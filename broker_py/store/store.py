@@ -6,17 +6,18 @@ Everything runs on one thread and never waits, but for the work that `start_flus
                                      └─────── dispatch(bound) ─► dispatched: consumers see it
 """
 
-import errno
 import logging
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, Final, TypeVar
 
-from broker_py.errors import LogFull, StoreError
+from broker_py.errors import StoreError
 from broker_py.message.delay import DelayLevels
 from broker_py.message.record import Message, MessageIllegal, body_crc, encode_record, record_size
 from broker_py.seams import Clock, FileLock, FileSystem
+from broker_py.store.admission import Admission, is_full
 from broker_py.store.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
+from broker_py.store.checkpointing import CheckpointWork
 from broker_py.store.commit_log import CommitLog, LogFlush
 from broker_py.store.config import StoreConfig
 from broker_py.store.consume_queue import ConsumeQueue
@@ -27,9 +28,8 @@ from broker_py.store.handles import Handles, Patience
 from broker_py.store.index import MANY_KEYS, MessageIndex
 from broker_py.store.index_catch_up import IndexCatchUp, LogRead
 from broker_py.store.index_search import IndexSearch, LogView
-from broker_py.store.index_write import IndexWrite
-from broker_py.store.queue_ends import QueueEnds, read_queue_ends, write_queue_ends
-from broker_py.store.queue_table import ConsumeQueueTable, QueuesSync
+from broker_py.store.queue_ends import read_queue_ends
+from broker_py.store.queue_table import ConsumeQueueTable
 from broker_py.store.reading import GetResult, GetStatus, Reader
 from broker_py.store.recovery import Progress, Recovery, tell_nobody
 from broker_py.store.retention import Retention
@@ -38,51 +38,8 @@ from broker_py.store.watermark import Watermark
 
 _OPEN_FILES: Final = 256
 _RESUME_BYTES: Final = 64 * 1024
-_DISK_FULL_ERRORS: Final = (errno.ENOSPC, errno.EDQUOT)
 _logger = logging.getLogger(__name__)
 _T = TypeVar("_T")
-
-
-class CheckpointWork:
-    """Forces log, queues and index, and writes what the queues have and the checkpoint that says so.
-
-    `run` may be called by any thread. `vouched` tells after a failure whether only the checkpoint could not be written,
-    which may be tried again. An index that could not be written fails nothing: the checkpoint then says of it what the
-    last one said.
-    """
-
-    __slots__ = ("_config", "_ends", "_files", "_sync", "checkpoint", "flush", "index", "vouched")
-
-    def __init__(
-        self,
-        files: FileSystem,
-        config: StoreConfig,
-        flush: LogFlush,
-        sync: QueuesSync,
-        ends: QueueEnds,
-        index: IndexWrite | None,
-        checkpoint: Checkpoint,
-    ) -> None:
-        self._files = files
-        self._config = config
-        self._sync = sync
-        self._ends = ends
-        self.flush = flush
-        self.index = index
-        self.checkpoint = checkpoint
-        self.vouched = False
-
-    def run(self) -> None:
-        """Write the checkpoint last: it vouches for the others. OSError."""
-        self.flush.run()
-        self._sync.run()
-        self.vouched = True
-        if self.index is not None:  # behind the log: what it points at must be there
-            self.index.run()
-            if self.index.done:
-                self.checkpoint = replace(self.checkpoint, index_mark=self.index.mark, index_ms=self.index.full_ms)
-        write_queue_ends(self._files, self._config.queue_ends_path, self._ends)
-        write_checkpoint(self._files, self._config.checkpoint_path, self.checkpoint)
 
 
 class Store:
@@ -90,9 +47,8 @@ class Store:
 
     `written`, `flushed` and `dispatched` are watermarks of the log; `damage` knows the damaged places that were met.
     `store_host` is this broker's packed address, `memory_bytes` the machine's memory, `process_id` goes into the abort
-    file. `progress` hears how far `load` is.
-    `on_fault` is called when `fault` changes: as soon as messages are refused, for another reason, or taken again.
-    `copied_end` tells up to where all connected slaves have the log, None without one.
+    file. `progress` hears how far `load` is. `admission` knows why messages are refused; `copied_end` tells up to where
+    all connected slaves have the log, None without one.
     """
 
     def __init__(
@@ -122,6 +78,7 @@ class Store:
         self._dispatcher = Dispatcher(self.log, self._queues, self._index, delays)
         self._catch_up = IndexCatchUp(files, config.commit_log_directory, self.log, self._dispatcher, self._index)
         self._retention = Retention(config, files, self.log)
+        self.admission = Admission(self._retention)
         self.damage = DamageLog(clock)
         self._verifier = Verifier(self.log, self._queues, self.damage)
         self._reader = Reader(config, self.log, memory_bytes, self._verifier)
@@ -130,14 +87,6 @@ class Store:
         self._written_ms = 0
         self._flushed_ms = 0
         self._checkpoint = Checkpoint()
-        self._writable = False
-        self._closed: str | None = "the store is not open"
-        self._broken: str | None = None
-        self._log_full: str | None = None
-        self._queue_fault: str | None = None
-        self._queues_full = False
-        self._told: str | None = None
-        self.on_fault: Callable[[], None] = lambda: None
         self.copied_end: Callable[[], int | None] = lambda: None
         self.written = Watermark()
         self.flushed = Watermark()
@@ -189,9 +138,9 @@ class Store:
         self.flush_log()
         if config.message_index_safe:
             self.complete_index()
-        self._closed = None
+        self.admission.closed = None
         self._retention.check_disks()
-        self._judge()
+        self.admission.judge()
 
     def _lower_durable_end(self, log_offset: int) -> None:
         self._checkpoint = replace(self._checkpoint, durable_offset=log_offset)
@@ -215,11 +164,11 @@ class Store:
         if self._lock is None:
             return
         try:
-            if self._broken is None:
+            if self.admission.broken is None:
                 self._settle()
         finally:
-            self._closed = "the store is closed"
-            self._judge()
+            self.admission.closed = "the store is closed"
+            self.admission.judge()
             self._handles.close()
             self._lock.release()
             self._lock = None
@@ -229,62 +178,32 @@ class Store:
         self.flush_log()
         self.dispatch(self.log.written)
         self.checkpoint()
-        if self.fault is None and self.dispatched.value == self.log.written:
+        if self.admission.fault is None and self.dispatched.value == self.log.written:
             self._remove_abort()
 
     # Writing
 
-    @property
-    def fault(self) -> str | None:
-        """Why messages are refused, or None when they are not."""
-        return self._closed or self._broken or self._log_full or self._queue_fault or self._retention.disk_full
-
-    @property
-    def broken(self) -> str | None:
-        """What only a restart, with its recovery, can make good: a disk that did not take what it was given."""
-        return self._broken
-
-    @property
-    def full(self) -> bool:
-        """True when messages are refused for want of room alone; they are taken again once there is some."""
-        no_room = self._log_full is not None or self._queues_full or self._retention.disk_full is not None
-        return no_room and self._closed is None and self._broken is None
-
-    def _judge(self) -> None:
-        fault = self.fault
-        self._writable = fault is None
-        if fault != self._told:
-            self._told = fault
-            self.on_fault()
-
-    def _refusal(self) -> StoreError:
-        fault = self.fault or ""
-        return LogFull(f"the broker's disk is full [{self.disk_ratios}]: {fault}") if self.full else StoreError(fault)
-
     def resume(self) -> None:
         """Take messages again if what kept them out is over: there is room, and what a failed write left is repaired.
 
-        LogFull or StoreError says why not. Only a restart helps where the store is `broken`.
+        LogFull or StoreError says why not. Only a restart helps where the admission is `broken`.
         """
         if self._retention.disk_full is not None:
             self._measure()
-        if self._queue_fault is not None:
+        if self.admission.queue_fault is not None:
             self.write_out()
-        self._require_intact()
-        if self.fault is not None:
-            raise self._refusal()
+        self._require_writable()
 
-    def _require_intact(self) -> None:
+    def _require_log(self) -> None:
         """Repair what a write left that found no room; LogFull or StoreError when the log stays unwritable."""
-        if self._broken is None and self._log_full is not None:
+        admission = self.admission
+        if admission.broken is None and admission.log_full is not None:
             self._repair()
-        if self._closed is not None or self._broken is not None or self._log_full is not None:
-            raise self._refusal()
+        admission.require_log()
 
     def _require_writable(self) -> None:
-        self._require_intact()
-        if not self._writable:
-            raise self._refusal()
+        self._require_log()
+        self.admission.require()
 
     def _repair(self) -> None:
         """Make sure that there is room again, and that what the failed write left is zeros, durably."""
@@ -295,12 +214,12 @@ class Store:
         try:
             self.log.probe_room()
         except OSError as error:
-            if error.errno not in _DISK_FULL_ERRORS:
+            if not is_full(error):
                 self._failed_write(error)
             return
         self.flush_log()
-        self._log_full = None
-        self._judge()
+        self.admission.log_full = None
+        self.admission.judge()
 
     def _cut_failed_write(self) -> None:
         """Make what a failed write left zeros: no CRC covers properties, so half a record may pass for a whole one."""
@@ -312,30 +231,29 @@ class Store:
     def _failed_write(self, error: OSError) -> None:
         """A disk without room may have some later. One that fails otherwise is not trusted with another write."""
         self._cut_failed_write()
-        if error.errno in _DISK_FULL_ERRORS:
-            self._log_full = f"there is no room for the log: {error}"
+        if is_full(error):
+            self.admission.log_full = f"there is no room for the log: {error}"
             self._measure()
         else:
-            self._broken = self._broken or f"the log could not be written, restart the broker: {error}"
-        self._judge()
+            self.admission.breaks(f"the log could not be written, restart the broker: {error}")
 
     def _measure(self) -> None:
         try:
             self._retention.check_disks()
         except OSError as error:
             _logger.error("the disks can't be measured: %s", error)
-        self._judge()
+        self.admission.judge()
 
     def append(self, message: Message) -> Placed:
         """Give a message its place; `commit` writes it. MessageIllegal, LogFull, StoreError."""
-        if not self._writable:
+        if not self.admission.writable:
             self._require_writable()
         size = self._checked_size(message)
         return self._append(message, size)
 
     def append_batch(self, messages: list[Message]) -> list[Placed]:
         """Give messages their places, back to back in one file. MessageIllegal, LogFull, StoreError."""
-        if not self._writable:
+        if not self.admission.writable:
             self._require_writable()
         sizes = [self._checked_size(message) for message in messages]
         total = sum(sizes)
@@ -382,8 +300,8 @@ class Store:
         StoreError when they do not continue this log, LogCorrupt when they are no records.
         A replica goes on while its disk is getting full: it can't refuse what its master took.
         """
-        if not self._writable:
-            self._require_intact()
+        if not self.admission.writable:
+            self._require_log()
         was_empty = self.log.empty
         self.log.stage_raw(log_offset, data)
         self._verifier.sound_from = self.log.end  # nobody has looked at what came from the master
@@ -400,7 +318,7 @@ class Store:
                     placed.queue.next_offset = placed.queue_offset
             self._staged.clear()
             self._failed_write(error)
-            raise self._refusal() from error
+            raise self.admission.refusal() from error
         if self._staged:
             self._dispatcher.expect(self._staged)
             self._written_ms = self._staged[-1].stored_ms
@@ -411,15 +329,14 @@ class Store:
 
     def start_flush(self) -> LogFlush:
         """Return the work that makes all that is written durable: `run` it anywhere, then `finish_flush`."""
-        return self.log.start_flush(self._written_ms, self._broken)
+        return self.log.start_flush(self._written_ms, self.admission.broken)
 
     def finish_flush(self, flush: LogFlush, error: BaseException | None) -> None:
         """Take the work back. A failure is final: pages that were not forced are lost, and no retry would say so."""
         self.log.finish_flush(flush, forced=error is None)
         if error is not None:
-            self._broken = self._broken or f"the log could not be forced to disk, restart the broker: {error}"
-            self._judge()
-        elif self._broken is None:
+            self.admission.breaks(f"the log could not be forced to disk, restart the broker: {error}")
+        elif self.admission.broken is None:
             self._flushed_ms = max(self._flushed_ms, flush.stored_ms)
             self.flushed.advance(flush.target)
 
@@ -430,25 +347,23 @@ class Store:
             flush.run()
         except OSError as error:
             self.finish_flush(flush, error)
-            raise StoreError(self._broken or "") from error
+            raise StoreError(self.admission.broken or "") from error
         self.finish_flush(flush, None)
 
     def write_out(self) -> None:
         """Write consume queues to their files; do it every second or so. A failure is kept as a fault and retried."""
         try:
             self._queues.write_out()
-            self._queue_fault = None
-            self._queues_full = False
         except OSError as error:
-            self._queue_fault = f"the consume queues can't be written: {error}"
-            self._queues_full = error.errno in _DISK_FULL_ERRORS
-        self._judge()
+            self.admission.queues_written(error)
+        else:
+            self.admission.queues_written(None)
 
     def start_checkpoint(self) -> CheckpointWork:
         """Return the work that makes log, queues and index durable and says so in the checkpoint. StoreError."""
         self.write_out()
-        if self._queue_fault is not None:
-            raise StoreError(self._queue_fault)
+        if self.admission.queue_fault is not None:
+            raise StoreError(self.admission.queue_fault)
         flush = self.start_flush()
         checkpoint = replace(
             self._checkpoint,
@@ -656,7 +571,7 @@ class Store:
         except OSError as error:
             raise StoreError(f"old files can't be deleted: {error}") from error
         finally:
-            self._judge()
+            self.admission.judge()
         return delay
 
     def remove_expired_units(self) -> None:
@@ -679,16 +594,6 @@ class Store:
     def queue_disk_percent(self) -> int:
         """How full the queues' disk was when it was last measured."""
         return self._retention.queue_disk_percent
-
-    @property
-    def disk_ratios(self) -> str:
-        """How full the disks of log, queues and index were when last measured, 1 being full, as Java's replies say it.
-
-        Source: broker processor/SendMessageProcessor.diskUtil.
-        """
-        retention = self._retention
-        percents = (retention.log_disk_percent, retention.queue_disk_percent, retention.index_disk_percent)
-        return "CL: {:5.2f} CQ: {:5.2f} INDEX: {:5.2f}".format(*(percent / 100 for percent in percents))
 
     def resume_offset(self) -> int:
         """Return where the newest message begins if that is near the log's end, else the end: see replication."""

@@ -84,8 +84,8 @@ FAULTS: Final = (
     Fault(
         "the repair of a failed write is not forced",
         "store/store.py",
-        "        self.flush_log()\n        self._log_full = None\n",
-        "        self._log_full = None\n",
+        "        self.flush_log()\n        self.admission.log_full = None\n",
+        "        self.admission.log_full = None\n",
     ),
     Fault(
         "the tail is not made zeros",
@@ -163,14 +163,14 @@ FAULTS: Final = (
     ),
     Fault(
         "queues are not forced before the checkpoint",
-        "store/store.py",
+        "store/checkpointing.py",
         "        self._sync.run()\n        self.vouched = True\n",
         "        write_checkpoint(self._files, self._config.checkpoint_path, self.checkpoint)\n"
         "        self._sync.run()\n        self.vouched = True\n",
     ),
     Fault(
         "the log is not forced before the checkpoint",
-        "store/store.py",
+        "store/checkpointing.py",
         "        self.flush.run()\n        self._sync.run()\n",
         "        self._sync.run()\n",
     ),

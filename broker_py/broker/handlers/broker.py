@@ -87,7 +87,7 @@ class BrokerHandler:
             "brokerVersion": str(VERSION),
             "brokerVersionDesc": VERSION_NAME,
             "brokerActive": "false" if self._config.is_slave else "true",
-            "brokerFault": store.fault or "none",
+            "brokerFault": store.admission.fault or "none",
             "replicationFault": self._replication().get("fault") or "none",
             "brokerWarning": self._upkeep.warning or "none",
             "storeDamage": store.damage.summary(),

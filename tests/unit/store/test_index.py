@@ -432,7 +432,7 @@ def test_a_failing_disk_of_the_index_stops_nobody_and_is_made_good(caplog: pytes
     store.checkpoint()
     files.on_step = None
     assert "the index can't be written" in caplog.text
-    assert store.fault is None
+    assert store.admission.fault is None
     send(store, "30", "all", "U30")
     assert all_found(store, 31)
     store.checkpoint()

@@ -135,7 +135,7 @@ def test_a_full_disk_refuses_writes_with_its_reason_until_there_is_room_again() 
     set_used(files, 85)
     store.clean(NOW_MS)
     store.append(a_message())
-    assert store.fault is None
+    assert store.admission.fault is None
 
 
 def test_what_a_connected_slave_has_to_copy_stays_until_it_has_it() -> None:

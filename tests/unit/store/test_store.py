@@ -85,15 +85,15 @@ def test_a_write_that_finds_no_room_undoes_its_messages_and_the_next_send_tries_
     files.fail_writes = number
     with pytest.raises(LogFull, match=r"the broker's disk is full \[CL:  0.10 .*\]: there is no room for the log"):
         store.commit()
-    assert "no room" in (store.fault or "")
-    assert store.full
+    assert "no room" in (store.admission.fault or "")
+    assert store.admission.full
     assert (store.next_queue_offset("T", 0), store.next_queue_offset("U", 0)) == (1, 0)
     assert store.written.value == kept.end
     files.fail_writes = None
     again = store.append(a_message(b"again"))
     store.commit()
     store.dispatch(store.written.value)
-    assert store.fault is None
+    assert store.admission.fault is None
     assert (again.log_offset, again.queue_offset) == (kept.end, 1)
     assert store.max_offset("T", 0) == 2
     assert store.get("U", 0, 0, 1, 100).count == 0
@@ -110,7 +110,7 @@ def test_a_write_that_fails_otherwise_is_the_last_one_before_a_restart() -> None
         store.commit()
     files.fail_writes = None
     steps = files.steps
-    assert (store.broken, store.full) == (store.fault, False)
+    assert (store.admission.broken, store.admission.full) == (store.admission.fault, False)
     for refused in (lambda: store.append(a_message()), lambda: store.append_raw(0, b""), store.resume):
         with pytest.raises(StoreError, match="restart the broker"):
             refused()
@@ -126,7 +126,7 @@ def test_whoever_listens_hears_of_each_fault_and_of_its_end() -> None:
     files = MemoryFiles()
     store = a_store(files)
     heard: list[str | None] = []
-    store.on_fault = lambda: heard.append(store.fault)
+    store.admission.on_fault = lambda: heard.append(store.admission.fault)
     for number in (errno.ENOSPC, None, errno.EIO):
         files.fail_writes = number
         store.append(a_message())
@@ -150,14 +150,14 @@ def test_without_a_send_a_store_that_had_no_room_goes_on_when_there_is_some() ->
     files.fail_writes = errno.ENOSPC
     files.used_bytes, files.free_bytes = 99, 1
     store.write_out()
-    assert store.full
+    assert store.admission.full
     with pytest.raises(LogFull, match=r"CQ:  0.\d\d .*consume queues can't be written"):
         store.resume()
     store.append_raw(store.written.value, b"")
     files.fail_writes = None
     files.used_bytes, files.free_bytes = 85, 15
     store.resume()
-    assert (store.fault, store.full) == (None, False)
+    assert (store.admission.fault, store.admission.full) == (None, False)
 
 
 def test_a_file_that_a_failed_write_made_is_removed_before_the_next_write() -> None:
@@ -199,7 +199,7 @@ def test_a_store_without_room_does_not_seem_to_have_some_in_between() -> None:
     store.append(a_message())
     store.commit()
     heard: list[str | None] = []
-    store.on_fault = lambda: heard.append(store.fault)
+    store.admission.on_fault = lambda: heard.append(store.admission.fault)
     store.append(a_message())
     files.fail_writes = errno.EDQUOT
     with pytest.raises(LogFull):
@@ -229,7 +229,7 @@ def test_a_disk_that_breaks_while_it_is_asked_for_room_is_broken() -> None:
     files.fail_writes = errno.EIO
     with pytest.raises(StoreError, match="restart the broker"):
         store.resume()
-    assert store.broken is not None
+    assert store.admission.broken is not None
 
 
 def test_of_a_failed_write_nothing_comes_back_after_a_crash() -> None:
@@ -303,7 +303,7 @@ def test_a_checkpoint_that_can_not_be_written_is_tried_again() -> None:
     files.fail_after_bytes = 0
     with pytest.raises(StoreError, match=r"checkpoint failed: .*No space left"):
         store.checkpoint()
-    assert store.fault is None
+    assert store.admission.fault is None
     files.fail_after_bytes = None
     store.checkpoint()
     assert store.bytes_since_checkpoint == store.written.value
