@@ -8,6 +8,7 @@
 `create` makes what is missing and leaves what runs. It writes connection.yml, an inventory that says how to reach the
 hosts and goes on top of a real one (`-i inventories/2m-2s-async -i .../connection.yml`), and ssh_config (`ssh -F`).
 An address outside of the network keeps its last part: with --network 172.28.7.0/24, 192.168.56.11 is 172.28.7.11.
+`--network free` is 192.168.56.0/24 or, where another lab or anything else of the engine has that, the next free one.
 """
 
 import argparse
@@ -18,12 +19,13 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import docker
 import yaml
 from docker.models.containers import Container
+from docker.models.networks import Network
 
 from engine import CACHE, EngineError, connect
 from image import host_image
@@ -31,6 +33,8 @@ from image import host_image
 LABS = CACHE / "containers"
 LABEL = "broker-py.lab"
 DEFAULT_NETWORK = "192.168.56.0/24"
+FREE = "free"
+CANDIDATES = (DEFAULT_NETWORK, *(f"172.28.{part}.0/24" for part in range(56, 72)))
 USER = "operator"
 BOOT_SECONDS = 90
 AUTHORIZE = (
@@ -63,6 +67,16 @@ def placed(hosts: Mapping[str, str], network: str) -> dict[str, str]:
             address = wanted.network_address + part
         addresses[host] = str(address)
     return addresses
+
+
+def first_free(taken: Iterable[str]) -> str:
+    """Return the first network that overlaps with none of `taken`. EngineError when all do."""
+    others = [ipaddress.ip_network(network) for network in taken]
+    for candidate in CANDIDATES:
+        network = ipaddress.ip_network(candidate)
+        if not any(network.version == other.version and network.overlaps(other) for other in others):
+            return candidate
+    raise EngineError(f"Networks of the engine overlap with {CANDIDATES[0]} and all up to {CANDIDATES[-1]}.")
 
 
 def connection_inventory(addresses: Mapping[str, str], state: pathlib.Path) -> dict[str, Any]:
@@ -105,9 +119,8 @@ class Lab:
 
     def create(self, hosts: Mapping[str, str], network: str) -> bool:
         """See that there is a running container for each host, and return whether one had to be made."""
-        addresses = placed(hosts, network)
         key = self._key()
-        self._see_network(network)
+        addresses = placed(hosts, self._see_network(network))
         made = [host for host, address in addresses.items() if self._see_container(host, address)]
         known = {host: self._boot(host, key) for host in addresses}
         lines = [f"{host},{addresses[host]} {public}\n" for host, public in known.items()]
@@ -136,14 +149,17 @@ class Lab:
         shutil.rmtree(self.state, ignore_errors=True)
         return bool(containers or networks)
 
-    def _see_network(self, subnet: str) -> None:
+    def _see_network(self, subnet: str) -> str:
+        """See that the lab has its network, and return that."""
         name = f"broker-py-{self.name}"
         for network in self._client.networks.list(names=[f"^{name}$"]):
             self._refuse_foreign(f"The network {name}", network.attrs["Labels"])
-            found = network.attrs["IPAM"]["Config"][0]["Subnet"]
-            if found != subnet:
+            found = _subnets(network)[0]
+            if subnet not in (found, FREE):
                 raise EngineError(f"Lab {self.name} is on {found}, not on {subnet}: destroy it first.")
-            return
+            return found
+        if subnet == FREE:
+            subnet = first_free(taken for network in self._client.networks.list() for taken in _subnets(network))
         ranges = docker.types.IPAMConfig(pool_configs=[docker.types.IPAMPool(subnet=subnet)])
         try:
             self._client.networks.create(name, driver="bridge", ipam=ranges, labels=self._labels)
@@ -153,6 +169,7 @@ class Lab:
                 f"The network {subnet} can't be made ({problem.explanation}). Networks of labs here: "
                 f"{', '.join(others) or 'none'}. Destroy the lab that has it, or give another --network."
             ) from problem
+        return subnet
 
     def _see_container(self, host: str, address: str) -> bool:
         container = self._container(host)
@@ -224,6 +241,10 @@ class Lab:
 
     def _container_name(self, host: str) -> str:
         return f"broker-py-{self.name}-{host}"
+
+
+def _subnets(network: Network) -> list[str]:
+    return [pool["Subnet"] for pool in network.attrs["IPAM"]["Config"] or ()]
 
 
 def _output(container: Container, command: str | list[str]) -> str:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from containers import LABEL, Lab, connection_inventory, placed, ssh_config
+from containers import LABEL, Lab, connection_inventory, first_free, placed, ssh_config
 from engine import EngineError
 from image import RECIPE, recipe_digest
 
@@ -80,6 +80,13 @@ def test_every_address_ends_up_in_the_network(address: ipaddress.IPv4Address, th
     moved = ipaddress.ip_address(placed({"os1": str(address)}, network)["os1"])
     assert moved in ipaddress.ip_network(network)
     assert moved.packed[-1] == address.packed[-1]
+
+
+def test_the_free_network_overlaps_with_none_that_is_taken() -> None:
+    assert first_free([]) == "192.168.56.0/24"
+    assert first_free(["172.17.0.0/16", "192.168.56.128/25", "fd00::/64"]) == "172.28.56.0/24"
+    with pytest.raises(EngineError, match=r"overlap with 192.168.56.0/24 and all up to 172.28.71.0/24"):
+        first_free(["192.168.0.0/16", "172.16.0.0/12"])
 
 
 def test_the_connection_checks_host_keys_that_the_lab_knows() -> None:
