@@ -14,10 +14,10 @@ import logging
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 from broker_py.broker.statistics import Statistics
 from broker_py.errors import RequestRefused, StoreError
-from broker_py.remoting.peer import Peer
 from broker_py.replication.acks import AckTable
 from broker_py.replication.config import ReplicationConfig
 from broker_py.seams import Clock
@@ -28,11 +28,18 @@ from broker_py.wire.command import Command, Reply
 log = logging.getLogger(__name__)
 
 
+class Sender(Protocol):
+    """Who sent a message: a connection, or the broker itself."""
+
+    def reply(self, command: Command, reply: Reply) -> None:
+        """Tell what became of it."""
+
+
 @dataclass(slots=True)
 class _Sent:
     end: int
     command: Command
-    peer: Peer
+    peer: Sender
     reply: Reply
     deadline: float = 0.0
 
@@ -85,7 +92,7 @@ class AckPolicy:
                 f"in-sync replicas not enough: {found}, this broker included, and minInSyncReplicas is {needed}",
             )
 
-    def expect(self, end: int, command: Command, peer: Peer, reply: Reply, wait: bool) -> None:
+    def expect(self, end: int, command: Command, peer: Sender, reply: Reply, wait: bool) -> None:
         """Answer a send with `reply` once what lies before `end` is safe; without `wait`, once it is written."""
         self._staged.append(_Sent(end if wait else 0, command, peer, reply))
 

@@ -35,6 +35,7 @@ from broker_py.broker.long_polling import ParkedPulls
 from broker_py.broker.master_view import MasterView
 from broker_py.broker.metadata import BACKUP, MetadataFile
 from broker_py.broker.metadata_sync import MetadataSync
+from broker_py.broker.own_messages import OwnMessages
 from broker_py.broker.periodic import Periodic
 from broker_py.broker.queue_locks import QueueLocks
 from broker_py.broker.registration import Master, Registration
@@ -196,6 +197,7 @@ class Broker:
             grown=self._source.wake,
             dispatched=self.parked.wake,
         )
+        self._own = OwnMessages(self.store, self._acks, lambda work: asyncio.get_running_loop().call_soon(work))
         self._flusher: Flusher[Any] | None = None
         self._checkpointer: Flusher[Any] | None = None
         self._indexer: Flusher[Any] | None = None

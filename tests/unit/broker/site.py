@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, cast
 
@@ -24,6 +25,7 @@ from broker_py.broker.handlers.topics import TopicHandler
 from broker_py.broker.kept_files import KeptFiles
 from broker_py.broker.long_polling import ParkedPulls
 from broker_py.broker.metadata import MetadataFile
+from broker_py.broker.own_messages import OwnMessages
 from broker_py.broker.queue_locks import QueueLocks
 from broker_py.broker.statistics import Statistics
 from broker_py.broker.topics import TopicTable
@@ -100,6 +102,7 @@ class Site:
         replicas = replicas_to_wait_for(config, replication or ReplicationConfig())
         self.slaves = AckTable(replicas)
         self.flushes_wanted = 0
+        self._end_of_turn: list[Callable[[], None]] = []
         self.acks = AckPolicy(
             self.store,
             self.slaves,
@@ -112,6 +115,7 @@ class Site:
             grown=lambda: None,
             dispatched=self.parked.wake,
         )
+        self.own = OwnMessages(self.store, self.acks, self._at_end_of_turn)
         self.store.on_arrival(lambda topic, queue_id, _next, code, _ms: self.parked.arrived(topic, queue_id, code))
         self.shown_config = "brokerName=broker-a\n"
         self.config_changes: list[str] = []
@@ -171,6 +175,9 @@ class Site:
     def _group_changed(self, group: ConsumerGroup) -> None:
         self.changed_groups.append(group.group)
 
+    def _at_end_of_turn(self, work: Callable[[], None]) -> None:
+        self._end_of_turn.append(work)
+
     def _want_flush(self) -> None:
         self.flushes_wanted += 1
 
@@ -186,6 +193,11 @@ class Site:
         for command in commands:
             self.router.dispatch(command, cast(Connection, peer))
         self.acks.commit()
+
+    def end_turn(self) -> None:
+        """Do what waits for the end of the event loop's turn."""
+        while self._end_of_turn:
+            self._end_of_turn.pop(0)()
 
     def flush(self) -> None:
         """Force the log to disk, and have that answered."""
