@@ -74,8 +74,6 @@ log = logging.getLogger(__name__)
 FAST_PORT_BELOW: Final = 2
 _TICK_SECONDS: Final = 0.1
 _DRAIN_SECONDS: Final = 5.0
-# What a start after a crash has to read again at most; 32 MiB of small messages take a second.
-_CHECKPOINT_BYTES: Final = 32 << 20
 # An index that lags takes a piece of the log, a millisecond or two of work, and then leaves this long to others.
 _INDEX_PAUSE_SECONDS: Final = 0.005
 
@@ -378,7 +376,7 @@ class Broker:
             self._acks.advance()
 
     def _save_checkpoint(self) -> None:
-        if self._checkpointer is not None and not self._checkpointer.busy and self.store.admission.fault is None:
+        if self._checkpointer is not None and not self._checkpointer.busy and self.store.admission.broken is None:
             self._checkpointer.request(self._checkpointed)
 
     def _checkpointed(self, error: BaseException | None) -> None:
@@ -420,7 +418,7 @@ class Broker:
     def _each_second(self) -> None:
         now_ms = self._host.clock.now_ms()
         self.statistics.sample(now_ms)
-        if self.store.bytes_since_checkpoint > _CHECKPOINT_BYTES or self.store.many_keys_wait:
+        if self.store.checkpoint_due:
             self._save_checkpoint()
         if self.store.admission.full:
             self._make_room()

@@ -50,6 +50,11 @@ class Admission:
         return self._queue_fault
 
     @property
+    def queues_full(self) -> bool:
+        """True when that is for want of room alone."""
+        return self._queues_full
+
+    @property
     def full(self) -> bool:
         """True when messages are refused for want of room alone; they are taken again once there is some."""
         no_room = self.log_full is not None or self._queues_full or self._retention.disk_full is not None

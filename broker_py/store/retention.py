@@ -26,7 +26,10 @@ def is_hour_to_delete(delete_when: str, now_ms: int) -> bool:
 
 
 class Retention:
-    """Deletes the log's oldest files, at most one a step; `disk_full` says why writes are to be refused, if so."""
+    """Deletes the log's oldest files, at most one a step; `disk_full` says why writes are to be refused, if so.
+
+    `held` is True when the last step kept a file that is due since no checkpoint vouches for its queues yet.
+    """
 
     def __init__(self, config: StoreConfig, files: FileSystem, log: CommitLog) -> None:
         self.config = config
@@ -34,6 +37,7 @@ class Retention:
         self._log = log
         self._left_in_run = 0
         self._forced_runs = 0
+        self.held = False
         self.disk_full: str | None = None
         self.log_disk_percent = 0
         self.queue_disk_percent = 0
@@ -55,8 +59,8 @@ class Retention:
     def step(self, now_ms: int, safe_end: int, copied_end: int) -> int:
         """Delete a file if one is due; return the milliseconds until the next step.
 
-        Files that end behind `safe_end` (what is dispatched) or are not durable are kept, and so is the last. Those
-        that a slave has still to copy, behind `copied_end`, are kept until room has to be made. OSError.
+        Files that end behind `safe_end`, or are not durable, are kept, and so is the last. Those that a slave has still
+        to copy, behind `copied_end`, are kept until room has to be made. OSError.
         """
         if self._left_in_run == 0:
             self._left_in_run = self.config.delete_file_batch_max
@@ -71,7 +75,8 @@ class Retention:
         at_once = self.check_disks()
         log, config = self._log, self.config
         end = log.segment_end(log.min_offset)
-        if log.empty or end > min(safe_end, log.settled_end, log.segment_start(log.written)):
+        self.held = False
+        if log.empty or end > min(log.settled_end, log.segment_start(log.written)):
             return False
         due = (
             is_hour_to_delete(config.delete_when, now_ms)
@@ -81,6 +86,9 @@ class Retention:
         expired = log.modified_ms(log.min_offset) + config.file_reserved_time * _HOUR_MS <= now_ms
         forced = at_once and config.clean_file_forcibly_enable
         if not forced and not (due and expired and end <= copied_end):
+            return False
+        if end > safe_end:
+            self.held = True
             return False
         if end > copied_end:
             _logger.warning(

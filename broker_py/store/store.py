@@ -38,6 +38,8 @@ from broker_py.store.watermark import Watermark
 
 _OPEN_FILES: Final = 256
 _RESUME_BYTES: Final = 64 * 1024
+# What a start after a crash has to read again at most; 32 MiB of small messages take a second.
+_CHECKPOINT_BYTES: Final = 32 << 20
 _logger = logging.getLogger(__name__)
 _T = TypeVar("_T")
 
@@ -87,6 +89,7 @@ class Store:
         self._written_ms = 0
         self._flushed_ms = 0
         self._checkpoint = Checkpoint()
+        self._no_room_for_checkpoint = False
         self.copied_end: Callable[[], int | None] = lambda: None
         self.written = Watermark()
         self.flushed = Watermark()
@@ -363,6 +366,7 @@ class Store:
         """Return the work that makes log, queues and index durable and says so in the checkpoint. StoreError."""
         self.write_out()
         if self.admission.queue_fault is not None:
+            self._no_room_for_checkpoint = self.admission.queues_full
             raise StoreError(self.admission.queue_fault)
         flush = self.start_flush()
         checkpoint = replace(
@@ -381,6 +385,7 @@ class Store:
         self.finish_flush(work.flush, None if work.vouched else error)
         if work.index is not None:
             self._index.finish_write(work.index)
+        self._no_room_for_checkpoint = isinstance(error, OSError) and is_full(error)
         if error is None:
             self._checkpoint = work.checkpoint
 
@@ -400,8 +405,12 @@ class Store:
         return self.log.written - (self._checkpoint.durable_offset or self.log.min_offset)
 
     @property
-    def many_keys_wait(self) -> bool:
-        """True when a checkpoint is due for the index's sake."""
+    def checkpoint_due(self) -> bool:
+        """True when the next checkpoint shouldn't wait for its hour: much would be read again, or something is held."""
+        return self.bytes_since_checkpoint > _CHECKPOINT_BYTES or self._many_keys_wait or self._retention.held
+
+    @property
+    def _many_keys_wait(self) -> bool:
         return self._index.waiting >= MANY_KEYS
 
     # Finding by key
@@ -449,7 +458,7 @@ class Store:
                 self.finish_index_read(read, None)
             else:
                 self.checkpoint()
-                if self.many_keys_wait:
+                if self._many_keys_wait:
                     raise StoreError("the index can't be written; its own error was logged")
 
     # Consuming
@@ -561,11 +570,11 @@ class Store:
     def clean(self, now_ms: int) -> int:
         """Delete a log file that is due, with the queue files that end before it; return ms until the next call."""
         log_min_offset = self.log.min_offset
+        # Were a file gone whose units a crash then takes, an emptied queue would give its offsets a second time.
+        safe_end = self.dispatched.value if self._no_room_for_checkpoint else self._checkpoint.durable_offset or 0
         try:
             copied_end = self.copied_end()
-            delay = self._retention.step(
-                now_ms, self.dispatched.value, self.log.written if copied_end is None else copied_end
-            )
+            delay = self._retention.step(now_ms, safe_end, self.log.written if copied_end is None else copied_end)
             if self.log.min_offset != log_min_offset:
                 self.remove_expired_units()
         except OSError as error:

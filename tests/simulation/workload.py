@@ -100,8 +100,15 @@ class Workload:
         """The messages that must survive a power cut at this moment."""
         if not self.is_open:
             return list(self.kept)
-        flushed, minimum = self.store.flushed.value, self.store.log.min_offset
-        return [kept for kept in self.kept if kept.placed.end <= flushed and kept.placed.log_offset >= minimum]
+        minimum = self.store.log.min_offset
+        return [kept for kept in self.ever_flushed() if kept.placed.log_offset >= minimum]
+
+    def ever_flushed(self) -> list[Kept]:
+        """Those and the ones that retention deleted: their queue offsets must not be given again."""
+        if not self.is_open:
+            return list(self.kept)
+        flushed = self.store.flushed.value
+        return [kept for kept in self.kept if kept.placed.end <= flushed]
 
     def run(self, operations: int) -> None:
         """Do random things."""
@@ -239,7 +246,8 @@ def violations(image: MemoryFiles, workload: Workload, *, again: bool) -> list[s
         store.load()
     except (StoreError, OSError) as error:
         return [f"does not open: {error!r}"]
-    found = _lost(store, workload.flushed()) + _disordered(store, deleted, workload.gone) + misindexed(store)
+    found = _lost(store, workload.flushed()) + _given_again(store, workload.ever_flushed(), deleted)
+    found += _disordered(store, deleted, workload.gone) + misindexed(store)
     found += _not_saved(image, workload)
     if again:
         found += _not_the_same_again(store, deleted, image, clock) + _not_usable(store, deleted, image, clock)
@@ -270,6 +278,14 @@ def _lost(store: Store, flushed: list[Kept]) -> list[str]:
         if (record.log_offset, bytes(record.body), record.topic) != (place.log_offset, kept.body, kept.topic):
             found.append(f"flushed message of {where}: another one is there, of log {record.log_offset}")
     return found
+
+
+def _given_again(store: Store, flushed: list[Kept], deleted: set[str]) -> list[str]:
+    return [
+        f"{kept.topic} {kept.queue_id}: offset {kept.placed.queue_offset} was given and would be given again"
+        for kept in flushed
+        if kept.topic not in deleted and store.next_queue_offset(kept.topic, kept.queue_id) <= kept.placed.queue_offset
+    ]
 
 
 def number_of(body: bytes | memoryview) -> int:

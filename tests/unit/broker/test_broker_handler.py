@@ -72,6 +72,7 @@ def test_expired_files_are_deleted_when_an_operator_says_so() -> None:
     for _ in range(60):
         site.send(b"x" * 500)
     site.flush()
+    site.store.checkpoint()
     site.clock.advance(3_600_000)
     assert site.ask(RequestCode.DELETE_EXPIRED_COMMITLOG).code == 0
     assert site.store.log.min_offset > 0

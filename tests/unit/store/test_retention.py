@@ -1,13 +1,15 @@
+import errno
 from datetime import datetime
+from random import Random
 
 import pytest
 
-from broker_py.errors import LogFull
+from broker_py.errors import LogFull, StoreError
 from broker_py.store.config import StoreConfig
 from broker_py.store.retention import is_hour_to_delete, used_percent
 from broker_py.store.store import Store
 from tests.support.clock import ManualClock
-from tests.support.memory_files import MemoryFiles
+from tests.support.memory_files import NOTHING_KEPT, MemoryFiles
 from tests.support.stores import a_message, a_store
 
 HOUR_MS = 3_600_000
@@ -170,16 +172,54 @@ def test_the_manual_trigger_deletes_expired_files_now() -> None:
     assert len(log_files(files)) == 4
 
 
-def test_what_is_not_dispatched_or_not_flushed_is_kept() -> None:
-    files = MemoryFiles()
+def unsafe_store(files: MemoryFiles) -> Store:
+    """A store whose messages are expired and flushed, those before 6000 dispatched, and none in a checkpoint."""
     store = a_store(files, config(THIS_HOUR, file_reserved_time=0), ManualClock(NOW_MS))
     for _ in range(18):
         store.append(a_message(b"x" * 900))
     store.commit()
     store.dispatch(6000)
+    store.flush_log()
+    return store
+
+
+def test_what_no_checkpoint_vouches_for_is_kept_and_one_is_asked_for() -> None:
+    files = MemoryFiles()
+    store = unsafe_store(files)
+    due_before = store.checkpoint_due
     store.clean(NOW_MS)
     assert len(log_files(files)) == 5
-    store.flush_log()
+    assert (due_before, store.checkpoint_due) == (False, True)
+    store.checkpoint()
     while store.clean(NOW_MS) == 100:
         pass
+    assert log_files(files)[0] == 4096  # the next file ends behind what is dispatched
+    assert store.checkpoint_due
+
+
+def test_without_room_for_a_checkpoint_what_is_dispatched_may_leave() -> None:
+    files = MemoryFiles()
+    store = unsafe_store(files)
+    files.fail_writes = errno.ENOSPC
+    with pytest.raises(StoreError, match="injected"):
+        store.checkpoint()
+    store.clean(NOW_MS)
     assert log_files(files)[0] == 4096
+
+
+def test_a_queue_that_retention_emptied_does_not_give_its_offsets_again_after_a_crash() -> None:
+    files = MemoryFiles()
+    settings = config(THIS_HOUR, file_reserved_time=0)
+    store = a_store(files, settings, ManualClock(NOW_MS))
+    for topic in ("Old", *(["T"] * 8)):
+        store.append(a_message(b"x" * 900, topic=topic))
+    store.commit()
+    store.dispatch(store.written.value)
+    store.flush_log()
+    store.clean(NOW_MS)
+    if store.checkpoint_due:
+        store.checkpoint()
+    store.clean(NOW_MS)
+    assert log_files(files)[0] > 0
+    again = a_store(files.crash(Random(1), NOTHING_KEPT), settings, ManualClock(NOW_MS))
+    assert again.next_queue_offset("Old", 0) == 1
