@@ -37,7 +37,12 @@ async def min_offset(direct: Direct, broker: Daemon) -> int:
 
 
 def small_broker(cluster: Cluster, **properties: object) -> tuple[Daemon, SmallDisk]:
-    own = {"mappedFileSizeCommitLog": FILE_BYTES, "mappedFileSizeConsumeQueue": 20_000, "cleanResourceInterval": 100}
+    own = {
+        "mappedFileSizeCommitLog": FILE_BYTES,
+        "mappedFileSizeConsumeQueue": 20_000,
+        "maxHashSlotNum": 1_000,  # the first keys in a large table would take a page each, a quarter of this disk
+        "cleanResourceInterval": 100,
+    }
     broker = cluster.broker(**{**own, **properties})
     return broker, SmallDisk(broker, DISK_BYTES)
 
