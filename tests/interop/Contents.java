@@ -1,3 +1,7 @@
+import java.io.BufferedOutputStream;
+import java.io.FileDescriptor;
+import java.io.FileOutputStream;
+import java.io.PrintStream;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.Base64;
@@ -31,6 +35,7 @@ public final class Contents {
     private static final String PRODUCERS = "fillers";
     private static final String READERS = "readers";
     private static final int BATCH = 10;
+    private static final int BUFFER_BYTES = 1 << 16;
     private static final int PATIENCE_MILLIS = 60_000;
     private static final int COMPRESSED_BYTES = 6000;
 
@@ -39,7 +44,7 @@ public final class Contents {
             run(arguments);
             System.out.println("done");
             System.exit(0);
-        } catch (Exception error) { // the client's threads would keep the process alive
+        } catch (Throwable error) { // the client's threads would keep the process alive, also without memory
             error.printStackTrace();
             System.exit(1);
         }
@@ -147,21 +152,22 @@ public final class Contents {
 
     private static void read(String nameServers, String[] arguments) throws Exception {
         DefaultMQPullConsumer consumer = consumer(nameServers);
-        StringBuilder lines = new StringBuilder();
+        PrintStream lines = new PrintStream(
+            new BufferedOutputStream(new FileOutputStream(FileDescriptor.out), BUFFER_BYTES), false, "UTF-8");
         for (int index = 3; index < arguments.length; index++) {
             String[] parts = arguments[index].split(":");
             for (int queueId = 0; queueId < Integer.parseInt(parts[1]); queueId++) {
                 MessageQueue queue = new MessageQueue(parts[0], arguments[2], queueId);
                 readQueue(consumer, queue, lines);
-                lines.append("offset ").append(parts[0]).append(' ').append(queueId).append(' ')
-                    .append(consumer.fetchConsumeOffset(queue, true)).append('\n');
+                lines.append("offset " + parts[0] + ' ' + queueId + ' '
+                    + consumer.fetchConsumeOffset(queue, true) + '\n');
+                lines.flush();
             }
         }
-        System.out.print(lines);
         consumer.shutdown();
     }
 
-    private static void readQueue(DefaultMQPullConsumer consumer, MessageQueue queue, StringBuilder lines)
+    private static void readQueue(DefaultMQPullConsumer consumer, MessageQueue queue, PrintStream lines)
         throws Exception {
         long asked = -1;
         long next = 0;
@@ -169,7 +175,7 @@ public final class Contents {
             PullResult result = consumer.pull(queue, "*", next, 32);
             if (result.getPullStatus() == PullStatus.FOUND) {
                 for (MessageExt message : result.getMsgFoundList()) {
-                    lines.append(line(message)).append('\n');
+                    lines.append(line(message) + '\n');
                 }
             }
             asked = next;
