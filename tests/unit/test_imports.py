@@ -62,6 +62,7 @@ PURE_MODULES: Final = {
     "broker.statistics",
     "broker.store_owner",
     "broker.tag_filter",
+    "broker.traffic",
     "broker.topics",
 }
 

@@ -234,8 +234,7 @@ class PullHandler:
         code = self._code(request, result.status)
         statistics = self._statistics
         if result.status is GetStatus.FOUND:
-            statistics.get_found += 1
-            statistics.got_messages += result.count
+            statistics.found(request.topic, request.consumer_group, result.count, result.size)
             self._offsets.pulled(request.consumer_group, request.topic, request.queue_id, result.next_offset)
         else:
             statistics.get_missed += 1
