@@ -55,6 +55,7 @@ class BrokerConfig:
     long_polling_enable: bool = field(default=True, metadata={"runtime": True})
     short_polling_time_mills: int = field(default=1000, metadata={"range": _PERIOD, "runtime": True})
     lite_pull_message_enable: bool = field(default=True, metadata={"runtime": True})
+    enable_property_filter: bool = field(default=False, metadata={"runtime": True, "important": True})
     notify_consumer_ids_changed_enable: bool = field(default=True, metadata={"runtime": True})
     channel_expired_timeout: int = field(default=120_000, metadata={"range": _PERIOD, "runtime": True})
     flush_consumer_offset_interval: int = field(default=5000, metadata={"range": _PERIOD, "runtime": True})

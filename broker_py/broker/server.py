@@ -33,6 +33,7 @@ from broker_py.broker.handlers.topics import TopicHandler
 from broker_py.broker.kept_files import KeptFiles
 from broker_py.broker.long_polling import ParkedPulls
 from broker_py.broker.master_view import MasterView
+from broker_py.broker.message_filter import MessageFilters
 from broker_py.broker.metadata import BACKUP, MetadataFile
 from broker_py.broker.metadata_sync import MetadataSync
 from broker_py.broker.own_messages import OwnMessages
@@ -145,6 +146,7 @@ class Broker:
         self.producers = ProducerTable()
         self.locks = QueueLocks()
         self.parked = ParkedPulls()
+        self.filters = MessageFilters(config)
         self.statistics = Statistics(clock.now_ms())
         self._upkeep = Upkeep()
 
@@ -211,6 +213,7 @@ class Broker:
             self.offsets,
             self.consumers,
             self.parked,
+            self.filters,
             self.statistics,
             clock,
             lambda: self._master_alive,
@@ -237,7 +240,14 @@ class Broker:
         router.on(RequestCode.VIEW_MESSAGE_BY_ID, ViewMessageRequest, self._pull.view)
         OffsetHandler(self.store, self.topics, self.groups, self.offsets).register(router)
         ClientHandler(
-            self.topics, self.groups, self.consumers, self.producers, self.locks, self._host.clock, config.is_slave
+            self.topics,
+            self.groups,
+            self.consumers,
+            self.producers,
+            self.locks,
+            self.filters,
+            self._host.clock,
+            config.is_slave,
         ).register(router)
         self._topic_handler.register(router)
         GroupHandler(config, self.topics, self.groups, self.offsets).register(router)
@@ -539,6 +549,7 @@ class Broker:
         self.store.configure(settings.store)
         self._send.configure(config)
         self._pull.configure(config)
+        self.filters.configure(config)
         self._topic_handler.configure(config)
         self._broker_handler.configure(config)
         self._registration.configure(config)

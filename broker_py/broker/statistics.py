@@ -7,6 +7,8 @@ from collections import deque
 from datetime import date
 from typing import Final
 
+from broker_py.broker.traffic import Traffic
+
 RATE_WINDOWS_SECONDS: Final = (10, 60, 600)
 
 
@@ -21,14 +23,28 @@ class Statistics:
         self.get_found = 0
         self.get_missed = 0
         self.got_messages = 0
+        self.traffic = Traffic(start_ms)
         # (milliseconds, puts, found, missed, transferred) per second, as long as the longest window
         self._samples: deque[tuple[int, int, int, int, int]] = deque(maxlen=RATE_WINDOWS_SECONDS[-1] + 1)
         self._puts_at_midnight = [0, 0]  # yesterday's, today's
         self._gets_at_midnight = [0, 0]
         self._day = date.fromtimestamp(start_ms / 1000)
 
+    def put(self, topic: str, messages: int, size: int) -> None:
+        """Count the messages of one send, and the bytes that their records take."""
+        self.put_messages += messages
+        self.put_bytes += size
+        self.traffic.add(topic, messages, size)
+
+    def found(self, topic: str, group: str, messages: int, size: int) -> None:
+        """Count the messages that one pull got."""
+        self.get_found += 1
+        self.got_messages += messages
+        self.traffic.add((topic, group), messages, size)
+
     def sample(self, now_ms: int) -> None:
         """Remember the counters; called once a second. At local midnight today's totals become yesterday's."""
+        self.traffic.sample(now_ms)
         self._samples.append((now_ms, self.put_messages, self.get_found, self.get_missed, self.got_messages))
         day = date.fromtimestamp(now_ms / 1000)
         if day != self._day:

@@ -14,11 +14,12 @@ _HIGHEST_ADDRESS: Final = -(1 << 31) - 1
 
 
 def parse_subscription(topic: str, expression: str | None, expression_type: str | None) -> Subscription:
-    """Return the subscription of an expression that came with a request; RequestRefused when it can't be read."""
+    """Return the subscription of an expression that came with a request; RequestRefused when its tags can't be read.
+
+    Whether another expression is one, `message_filter` judges.
+    """
     if expression_type and expression_type != EXPRESSION_TAG:
-        raise RequestRefused(
-            ResponseCode.SYSTEM_ERROR, "The broker does not support consumer to filter message by " + expression_type
-        )
+        return Subscription(topic=topic, sub_string=expression or "", expression_type=expression_type)
     if not expression or expression == ALL_TAGS:
         return Subscription(topic=topic)
     tags = tuple(dict.fromkeys(tag.strip() for tag in expression.split("||") if tag.strip()))

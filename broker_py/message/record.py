@@ -383,6 +383,14 @@ def read_dispatch(data: bytes | memoryview, start: int = 0) -> DispatchView:
     )
 
 
+def properties_of(data: bytes | memoryview, start: int = 0) -> dict[str, str]:
+    """Return the properties of the valid record at `start`."""
+    (_, magic) = _SIZE_MAGIC.unpack_from(data, start)
+    (sys_flag,) = _SYS_FLAG.unpack_from(data, start + 36)
+    _, _, properties_start, end = _tail_of(data, start + _head_of(sys_flag).size, magic)
+    return decode_properties(data[properties_start:end])
+
+
 def stored_ms_of(data: bytes | memoryview, start: int = 0) -> int:
     """Return the store time of the record whose first 76 bytes lie at `start`."""
     (sys_flag,) = _SYS_FLAG.unpack_from(data, start + 36)

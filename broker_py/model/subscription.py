@@ -7,6 +7,7 @@ from broker_py.model.fields import bool_of, int_of, list_of, objects_of, text_of
 
 ALL_TAGS: Final = "*"
 EXPRESSION_TAG: Final = "TAG"
+EXPRESSION_SQL92: Final = "SQL92"
 CONSUME_PASSIVELY: Final = "CONSUME_PASSIVELY"
 CLUSTERING: Final = "CLUSTERING"
 BROADCASTING: Final = "BROADCASTING"

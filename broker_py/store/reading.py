@@ -1,10 +1,11 @@
 """Messages of a queue, as pull replies need them (`store/DefaultMessageStore.getMessage`)."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from enum import IntEnum
-from typing import Final
+from struct import Struct
+from typing import Final, Protocol
 
-from broker_py.message.record import CLAIM_BYTES, claimed_size
+from broker_py.message.record import CLAIM_BYTES, claimed_size, properties_of
 from broker_py.store.commit_log import CommitLog
 from broker_py.store.config import StoreConfig
 from broker_py.store.consume_queue import BLANK_SIZE, UNIT, ConsumeQueue
@@ -15,6 +16,12 @@ _SCAN_UNITS: Final = 800
 _MERGE_BYTES: Final = 4096
 """Records this close are read in one go; a read costs about what copying 4 KiB does."""
 _MERGED_BYTES: Final = 1 << 20
+_SELECTED_BYTES: Final = 4 << 20
+"""So much is read per call to look at properties, so that a filter that finds nothing holds nobody up."""
+_SELECTING: Final = 100_000
+"""Tokens of an expression that are looked at per call: a fiftieth of a second."""
+_SIZE: Final = Struct(">i")
+_OFFSETS: Final = Struct(">qq")  # queue offset, log offset
 
 
 class GetStatus(IntEnum):
@@ -29,6 +36,15 @@ class GetStatus(IntEnum):
     OFFSET_TOO_SMALL = 6
     NO_MATCHED_LOGIC_QUEUE = 7
     NO_MESSAGE_IN_QUEUE = 8
+
+
+class Selection(Protocol):
+    """Which messages are wanted by their properties; `size` is about what looking at one costs, in tokens."""
+
+    size: int
+
+    def matches(self, properties: Mapping[str, str]) -> bool:
+        """True when a message with these properties is wanted."""
 
 
 class GetResult:
@@ -78,10 +94,12 @@ class Reader:
         max_count: int,
         max_bytes: int,
         wanted: Callable[[int], bool] | None,
+        selection: Selection | None = None,
     ) -> GetResult:
         """Return up to `max_count` messages and `max_bytes` from `queue_offset` whose tags code is `wanted`.
 
-        The first one is returned whatever its size. The limits of the configuration apply as well. OSError.
+        With a `selection`, whose properties it matches too. The first one is returned whatever its size. The limits
+        of the configuration apply as well. OSError.
         """
         minimum, maximum = queue.min_offset, queue.max_offset
         if maximum == 0:
@@ -93,7 +111,11 @@ class Reader:
         if queue_offset > maximum:
             return GetResult(GetStatus.OFFSET_OVERFLOW_BADLY, maximum, minimum, maximum)
         result = GetResult(GetStatus.NO_MATCHED_MESSAGE, queue_offset, minimum, maximum)
-        places = self._choose(queue, queue_offset, max_count, max_bytes, wanted, result)
+        if selection is not None:
+            self._select(queue, queue_offset, max_count, max_bytes, wanted, selection, result)
+            places: list[Place] = []
+        else:
+            places = self._choose(queue, queue_offset, max_count, max_bytes, wanted, result)
         if places:
             self._read(queue, places, result)
             result.status = GetStatus.FOUND if result.count else GetStatus.MESSAGE_WAS_REMOVING
@@ -101,6 +123,48 @@ class Reader:
             result.status = GetStatus.OFFSET_FOUND_NULL
             result.next_offset = queue.next_file_start(queue_offset)
         return result
+
+    def _select(
+        self,
+        queue: ConsumeQueue,
+        queue_offset: int,
+        max_count: int,
+        max_bytes: int,
+        wanted: Callable[[int], bool] | None,
+        selection: Selection,
+        result: GetResult,
+    ) -> None:
+        """Read message after message, and keep those that match, until there are enough or enough were looked at."""
+        scan_end = min(result.max_offset, queue_offset + max(1, min(_SCAN_UNITS, _SELECTING // selection.size)))
+        looked_at = 0
+        while queue_offset < scan_end and looked_at < _SELECTED_BYTES:
+            result.lagging = False
+            batch = GetResult(GetStatus.FOUND, queue_offset)
+            places = self._choose(
+                queue, queue_offset, min(max_count, scan_end - queue_offset), max_bytes, wanted, result
+            )
+            if result.next_offset == queue_offset:
+                break
+            self._read(queue, places, batch)
+            looked_at += batch.size
+            for record in _records(batch.chunks):
+                if not selection.matches(properties_of(record)):
+                    continue
+                own_offset, log_offset = _OFFSETS.unpack_from(record, 20)
+                distance = self._log.written - log_offset
+                if result.count and self._is_full(
+                    result.count, result.size + len(record), max_count, max_bytes, distance
+                ):
+                    result.next_offset = own_offset
+                    result.lagging = distance > self._near_bytes
+                    scan_end = own_offset
+                    break
+                result.chunks.append(bytes(record))
+                result.size += len(record)
+                result.count += 1
+            queue_offset = result.next_offset
+        if result.count:
+            result.status = GetStatus.FOUND
 
     def _choose(
         self,
@@ -132,7 +196,7 @@ class Reader:
                 elif wanted is not None and not wanted(tags_code):
                     queue_offset += 1
                     continue
-                if places and self._is_full(places, total + size, max_count, max_bytes, log_end - log_offset):
+                if places and self._is_full(len(places), total + size, max_count, max_bytes, log_end - log_offset):
                     result.next_offset = queue_offset
                     result.lagging = log_end - log_offset > self._near_bytes
                     return places
@@ -146,9 +210,8 @@ class Reader:
         """True when the log has a record of that size there, as far as its head says."""
         return 0 < size == claimed_size(self._log.read(log_offset, CLAIM_BYTES))
 
-    def _is_full(self, places: list[Place], total: int, max_count: int, max_bytes: int, distance: int) -> bool:
+    def _is_full(self, count: int, total: int, max_count: int, max_bytes: int, distance: int) -> bool:
         config = self._config
-        count = len(places)
         if count >= max_count or total > max_bytes:
             return True
         if distance <= self._near_bytes:
@@ -203,3 +266,14 @@ class Reader:
             result.count += 1
         if chunk_end > chunk_start:
             result.chunks.append(view[chunk_start:chunk_end])
+
+
+def _records(chunks: list[bytes | memoryview]) -> Iterator[memoryview]:
+    """Yield the records of chunks that were read."""
+    for chunk in chunks:
+        view = memoryview(chunk)
+        position = 0
+        while position < len(view):
+            (size,) = _SIZE.unpack_from(view, position)
+            yield view[position : position + size]
+            position += size

@@ -30,7 +30,7 @@ from broker_py.store.index_catch_up import IndexCatchUp, LogRead
 from broker_py.store.index_search import IndexSearch, LogView
 from broker_py.store.queue_ends import read_queue_ends
 from broker_py.store.queue_table import ConsumeQueueTable
-from broker_py.store.reading import GetResult, GetStatus, Reader
+from broker_py.store.reading import GetResult, GetStatus, Reader, Selection
 from broker_py.store.recovery import Progress, Recovery, tell_nobody
 from broker_py.store.retention import Retention
 from broker_py.store.verifying import Verifier
@@ -484,13 +484,14 @@ class Store:
         max_count: int,
         max_bytes: int,
         wanted: Callable[[int], bool] | None = None,
+        selection: Selection | None = None,
     ) -> GetResult:
         """Return messages from `queue_offset` on; see `Reader.get`. StoreError when they can't be read."""
         queue = self._queues.get(topic, queue_id)
         if queue is None:
             return GetResult(GetStatus.NO_MATCHED_LOGIC_QUEUE, 0)
         try:
-            return self._reader.get(queue, queue_offset, max_count, max_bytes, wanted)
+            return self._reader.get(queue, queue_offset, max_count, max_bytes, wanted, selection)
         except OSError as error:
             raise StoreError(f"{topic} queue {queue_id} can't be read at {queue_offset}: {error}") from error
 

@@ -160,3 +160,53 @@ async def test_expired_files_are_deleted_on_demand_and_readers_sent_to_what_is_l
         await broker.start()
         minimum = (await direct.pull(broker.address, "T")).offsets.min_offset
         assert await direct.read_queue(broker.address, "T", queue_offset=minimum) == left[-(100 - minimum) :]
+
+
+async def green_ones(direct: Direct, broker: Daemon, queue_id: int) -> bytes:
+    """Pull by an expression until there is something; return the records."""
+    queue_offset = "0"
+    while True:
+        reply = await direct.ask(
+            broker.address,
+            RequestCode.PULL_MESSAGE,
+            {
+                "consumerGroup": "g",
+                "topic": "T",
+                "queueId": str(queue_id),
+                "queueOffset": queue_offset,
+                "maxMsgNums": "32",
+                "sysFlag": "6",  # its own subscription, and leave to wait
+                "commitOffset": "0",
+                "suspendTimeoutMillis": "10000",
+                "subscription": "colour IN ('red', 'green') AND size BETWEEN 3 AND 5",
+                "subVersion": "0",
+                "expressionType": "SQL92",
+            },
+        )
+        if reply.code != ResponseCode.PULL_RETRY_IMMEDIATELY:
+            assert reply.code == 0, reply.remark
+            return reply.body
+        queue_offset = reply.ext["nextBeginOffset"]
+
+
+async def test_a_pull_waits_for_a_message_whose_properties_match(cluster: Cluster) -> None:
+    await cluster.nameserver().start()
+    broker = await started(cluster, enablePropertyFilter=True)
+    async with cluster.client() as client, Direct() as direct:
+        await reachable(client, "T")
+        producer = client.producer("producers")
+
+        async def send(colour: str, size: int) -> int:
+            properties = {"colour": colour, "size": str(size)}
+            message = OutgoingMessage(topic="T", body=colour.encode(), properties=properties)
+            return (await producer.send(message)).queue_id
+
+        queue_ids = {await send("grey", 1) for _ in range(8)}
+        pulls = [asyncio.create_task(green_ones(direct, broker, queue_id)) for queue_id in sorted(queue_ids)]
+        for colour, size in (("red", 1), ("blue", 4), ("green", 4)):
+            await asyncio.sleep(0.3)
+            for _ in queue_ids:
+                await send(colour, size)
+        got = await asyncio.gather(*pulls)
+    assert len(got) == 4
+    assert all(b"green" in records and b"blue" not in records and b"red" not in records for records in got)

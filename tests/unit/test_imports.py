@@ -18,6 +18,7 @@ ARROWS: Final[dict[str, set[str]]] = {
     "seams": set(),
     "wire": set(),
     "message": set(),
+    "filter": set(),
     "runtime": set(),
     "remoting": {"wire"},
     "store": {"message"},
@@ -27,10 +28,10 @@ ARROWS: Final[dict[str, set[str]]] = {
     "proxy": {"client", "message"},
     "admin": {"client"},
     "dashboard": {"admin"},
-    "broker": {"remoting", "wire", "message", "store", "replication"},
+    "broker": {"remoting", "wire", "message", "filter", "store", "replication"},
 }
 IMPURE_LIBRARIES: Final = {"asyncio", "socket", "threading", "time", "os"}
-PURE_PACKAGES: Final = {"model", "errors", "seams", "message", "wire", "store"}
+PURE_PACKAGES: Final = {"model", "errors", "seams", "message", "filter", "wire", "store"}
 NOT_PURE_AFTER_ALL: Final = {"store.flusher", "store.warmer"}
 PURE_MODULES: Final = {
     "replication.acks",
@@ -61,6 +62,7 @@ PURE_MODULES: Final = {
     "broker.statistics",
     "broker.store_owner",
     "broker.tag_filter",
+    "broker.traffic",
     "broker.topics",
 }
 

@@ -1,7 +1,7 @@
-"""The broker itself, for tools: requests 25, 26, 28, 306, 329 and 907 (broker processor/AdminBrokerProcessor)."""
+"""The broker itself, for tools: requests 25, 26, 28, 306, 315, 329 and 907 (broker processor/AdminBrokerProcessor)."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 from broker_py.broker.config import BrokerConfig
 from broker_py.broker.statistics import Statistics
@@ -15,6 +15,11 @@ from broker_py.store.store import Store
 from broker_py.wire.codes import VERSION, VERSION_NAME, RequestCode, ResponseCode
 from broker_py.wire.command import Command, Reply
 from broker_py.wire.fastjson import dumps
+from broker_py.wire.headers.admin import StatsRequest
+
+# Statistic → which column of a counter; those of groups have keys "topic@group".
+_OF_TOPICS: Final = {"TOPIC_PUT_NUMS": 1, "TOPIC_PUT_SIZE": 2}
+_OF_GROUPS: Final = {"GROUP_GET_NUMS": 1, "GROUP_GET_SIZE": 2}
 
 
 class BrokerHandler:
@@ -55,6 +60,7 @@ class BrokerHandler:
         router.on_command(RequestCode.GET_BROKER_CONFIG, self.get_config)
         router.on_command(RequestCode.UPDATE_BROKER_CONFIG, self.update_config)
         router.on_command(RequestCode.GET_BROKER_RUNTIME_INFO, self.runtime_info)
+        router.on(RequestCode.VIEW_BROKER_STATS_DATA, StatsRequest, self.stats_data)
         router.on_command(RequestCode.CLEAN_EXPIRED_CONSUMEQUEUE, self.clean_queues)
         router.on_command(RequestCode.DELETE_EXPIRED_COMMITLOG, self.delete_expired)
         router.on_command(RequestCode.GET_BROKER_HA_STATUS, self.ha_status)
@@ -126,6 +132,21 @@ class BrokerHandler:
             "timerDequeueTps": "0.0",
         }
         return Reply(body=dumps({"table": table}))
+
+    def stats_data(self, request: StatsRequest, _command: Command, _peer: Peer) -> Reply:
+        """Return how much came to a topic, or a group got of one, in the last minute, hour and day."""
+        name, key = request.stats_name, request.stats_key
+        column, counter = _OF_TOPICS.get(name), None
+        if column is not None:
+            counter = self._statistics.traffic.get(key)
+        else:
+            column = _OF_GROUPS.get(name)
+            topic, _, group = key.partition("@")
+            if column is not None:
+                counter = self._statistics.traffic.get((topic, group))
+        if column is None or counter is None:
+            raise RequestRefused(ResponseCode.SYSTEM_ERROR, f"The stats <{name}> <{key}> not exist")
+        return Reply(body=dumps(counter.figures(column)))
 
     def clean_queues(self, _command: Command, _peer: Peer) -> Reply:
         """Remove queue files that point only at deleted parts of the log."""

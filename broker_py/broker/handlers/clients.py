@@ -8,6 +8,7 @@ from typing import Any, Final
 from broker_py.broker.clients import Client, ConsumerTable, ProducerTable
 from broker_py.broker.groups import GroupTable
 from broker_py.broker.handlers.bodies import object_body, objects_of
+from broker_py.broker.message_filter import MessageFilters
 from broker_py.broker.queue_locks import QueueLocks
 from broker_py.broker.tag_filter import parse_subscription
 from broker_py.broker.topics import TopicTable
@@ -40,6 +41,7 @@ class ClientHandler:
         consumers: ConsumerTable,
         producers: ProducerTable,
         locks: QueueLocks,
+        filters: MessageFilters,
         clock: Clock,
         is_slave: bool,
     ) -> None:
@@ -48,6 +50,7 @@ class ClientHandler:
         self._consumers = consumers
         self._producers = producers
         self._locks = locks
+        self._filters = filters
         self._clock = clock
         self._is_slave = is_slave
 
@@ -121,7 +124,9 @@ class ClientHandler:
     def check_config(self, command: Command, _peer: Peer) -> Reply:
         """Tell a consumer at its start whether its subscription can be served."""
         subscription = Subscription.from_json(dict_of(object_body(command), "subscriptionData"))
-        parse_subscription(subscription.topic, subscription.sub_string, subscription.expression_type)
+        self._filters.of_request(
+            parse_subscription(subscription.topic, subscription.sub_string, subscription.expression_type)
+        )
         return Reply()
 
     def consumer_connections(self, request: ConsumerGroupRequest, _command: Command, _peer: Peer) -> Reply:

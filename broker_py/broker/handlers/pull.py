@@ -8,12 +8,13 @@ from broker_py.broker.config import BrokerConfig
 from broker_py.broker.consumer_offsets import ConsumerOffsetTable
 from broker_py.broker.groups import GroupTable
 from broker_py.broker.long_polling import ParkedPull, ParkedPulls
+from broker_py.broker.message_filter import MessageFilter, MessageFilters
 from broker_py.broker.statistics import Statistics
-from broker_py.broker.tag_filter import parse_subscription, tag_filter
+from broker_py.broker.tag_filter import parse_subscription
 from broker_py.broker.topics import TopicTable
 from broker_py.errors import RequestRefused, StoreError
 from broker_py.model.group import GroupConfig
-from broker_py.model.subscription import BROADCASTING, Subscription
+from broker_py.model.subscription import BROADCASTING
 from broker_py.model.topic import PERM_READ
 from broker_py.remoting.peer import Peer
 from broker_py.seams import Clock
@@ -43,6 +44,8 @@ _CODES: Final[dict[GetStatus, int]] = {
     GetStatus.NO_MESSAGE_IN_QUEUE: ResponseCode.PULL_NOT_FOUND,
 }
 _EMPTY_QUEUE: Final = (GetStatus.NO_MATCHED_LOGIC_QUEUE, GetStatus.NO_MESSAGE_IN_QUEUE)
+_SKIPPED_SILENTLY: Final = 1000
+"""So many messages that a waiting pull doesn't want it is not told of; its group's progress stands still meanwhile."""
 _BEYOND_QUEUE: Final = (*_EMPTY_QUEUE, GetStatus.OFFSET_OVERFLOW_BADLY, GetStatus.OFFSET_TOO_SMALL)
 
 
@@ -61,6 +64,7 @@ class PullHandler:
         offsets: ConsumerOffsetTable,
         consumers: ConsumerTable,
         parked: ParkedPulls,
+        filters: MessageFilters,
         statistics: Statistics,
         clock: Clock,
         master_alive: Callable[[], bool],
@@ -72,6 +76,7 @@ class PullHandler:
         self._offsets = offsets
         self._consumers = consumers
         self._parked = parked
+        self._filters = filters
         self._statistics = statistics
         self._clock = clock
         self._master_alive = master_alive
@@ -84,10 +89,10 @@ class PullHandler:
         """Answer a pull, or park it."""
         request = decode_header(PullRequest, command.ext)
         group = self._check(request, command.code)
-        wanted = tag_filter(self._subscription(request, group))
+        wanted = self._filter(request, group)
         if request.sys_flag & PULL_COMMIT_OFFSET and request.commit_offset >= 0 and not self._config.is_slave:
             self._offsets.commit(request.consumer_group, request.topic, request.queue_id, request.commit_offset)
-        result = self._get(request, wanted)
+        result = self._get(request, wanted, request.queue_offset)
         if self._may_wait(request, result) and not self._parked.full:
             self._park(request, wanted, group, command, peer)
             return None
@@ -125,10 +130,12 @@ class PullHandler:
             )
         return group
 
-    def _subscription(self, request: PullRequest, group: GroupConfig) -> Subscription:
+    def _filter(self, request: PullRequest, group: GroupConfig) -> MessageFilter:
         """Return what the puller wants: as it says itself, or as its group's heartbeats did."""
         if request.sys_flag & PULL_SUBSCRIPTION:
-            return parse_subscription(request.topic, request.subscription, request.expression_type)
+            return self._filters.of_request(
+                parse_subscription(request.topic, request.subscription, request.expression_type)
+            )
         members = self._consumers.get(request.consumer_group)
         if members is None:
             raise RequestRefused(
@@ -150,25 +157,20 @@ class PullHandler:
                 ResponseCode.SUBSCRIPTION_NOT_LATEST,
                 f"the broker's subscription is not latest: {request.consumer_group} {subscription.sub_string}",
             )
-        if subscription.expression_type and subscription.expression_type != "TAG":
-            raise RequestRefused(
-                ResponseCode.SYSTEM_ERROR,
-                f"The broker does not support consumer to filter message by {subscription.expression_type}",
-            )
-        return subscription
+        return self._filters.of_heartbeat(subscription)
 
     # Reading
 
-    def _get(self, request: PullRequest, wanted: Callable[[int], bool] | None) -> GetResult:
+    def _get(self, request: PullRequest, wanted: MessageFilter, queue_offset: int) -> GetResult:
         max_bytes = request.max_msg_bytes
         try:
             return self._store.get(
                 request.topic,
                 request.queue_id,
-                request.queue_offset,
+                queue_offset,
                 max(1, request.max_msg_nums),
                 max_bytes if max_bytes is not None and max_bytes > 0 else _DEFAULT_MAX_BYTES,
-                wanted,
+                *wanted,
             )
         except StoreError as error:
             raise RequestRefused(ResponseCode.SYSTEM_ERROR, str(error)) from error
@@ -195,36 +197,44 @@ class PullHandler:
     def _park(
         self,
         request: PullRequest,
-        wanted: Callable[[int], bool] | None,
+        wanted: MessageFilter,
         group: GroupConfig,
         command: Command,
         peer: Peer,
     ) -> None:
         config = self._config
+        selecting = wanted.selection is not None
+        seen = request.queue_offset  # what lies before it was looked at and is not wanted
         timeout_ms = request.suspend_timeout_millis if config.long_polling_enable else config.short_polling_time_mills
 
         def resume(timed_out: bool) -> bool:
+            nonlocal seen
             if not peer.is_open:
                 return True
             try:
-                result = self._get(request, wanted)
+                result = self._get(request, wanted, seen)
             except RequestRefused as error:
                 peer.reply(command, Reply(error.code, error.remark))
                 return True
             if not timed_out and self._code(request, result.status) == ResponseCode.PULL_NOT_FOUND:
                 return False
+            if selecting and result.status in (GetStatus.NO_MATCHED_MESSAGE, GetStatus.OFFSET_OVERFLOW_ONE):
+                seen = result.next_offset
+                if not timed_out and seen - request.queue_offset < _SKIPPED_SILENTLY:
+                    return False
+                if seen > request.queue_offset:
+                    result.status = GetStatus.NO_MATCHED_MESSAGE
             peer.reply(command, self._reply(request, group, result))
             return True
 
         deadline = self._clock.monotonic() + timeout_ms / 1000
-        self._parked.park(ParkedPull((request.topic, request.queue_id), deadline, wanted, peer, resume))
+        self._parked.park(ParkedPull((request.topic, request.queue_id), deadline, wanted.wanted, peer, resume))
 
     def _reply(self, request: PullRequest, group: GroupConfig, result: GetResult) -> Reply:
         code = self._code(request, result.status)
         statistics = self._statistics
         if result.status is GetStatus.FOUND:
-            statistics.get_found += 1
-            statistics.got_messages += result.count
+            statistics.found(request.topic, request.consumer_group, result.count, result.size)
             self._offsets.pulled(request.consumer_group, request.topic, request.queue_id, result.next_offset)
         else:
             statistics.get_missed += 1

@@ -205,9 +205,7 @@ class SendHandler:
             request.reconsume_times,
         )
         placed = self._store.append(message)
-        statistics = self._statistics
-        statistics.put_messages += 1
-        statistics.put_bytes += placed.size
+        self._statistics.put(name, 1, placed.size)
         ext = {
             "msgId": offset_message_id(self._store_host, placed.log_offset),
             "queueId": str(queue_id),
@@ -279,8 +277,7 @@ class SendHandler:
                 )
             )
         placed = self._store.append_batch(messages)
-        self._statistics.put_messages += len(placed)
-        self._statistics.put_bytes += sum([one.size for one in placed])
+        self._statistics.put(request.topic, len(placed), sum([one.size for one in placed]))
         host = self._store_host
         ext = {
             "msgId": ",".join([offset_message_id(host, one.log_offset) for one in placed]),

@@ -75,3 +75,11 @@ class QueryConsumeQueueRequest:
     index: Int64
     count: Int32
     consumer_group: str | None = None
+
+
+@dataclass(kw_only=True)
+class StatsRequest:
+    """One statistic by its name and key: request 315."""
+
+    stats_name: str
+    stats_key: str

@@ -24,6 +24,7 @@ from broker_py.broker.handlers.send import SendHandler
 from broker_py.broker.handlers.topics import TopicHandler
 from broker_py.broker.kept_files import KeptFiles
 from broker_py.broker.long_polling import ParkedPulls
+from broker_py.broker.message_filter import MessageFilters
 from broker_py.broker.metadata import MetadataFile
 from broker_py.broker.own_messages import OwnMessages
 from broker_py.broker.queue_locks import QueueLocks
@@ -97,6 +98,7 @@ class Site:
         self.producers = ProducerTable()
         self.locks = QueueLocks()
         self.parked = ParkedPulls()
+        self.filters = MessageFilters(config)
         self.statistics = Statistics(self.clock.now_ms())
         self.upkeep = Upkeep()
         replicas = replicas_to_wait_for(config, replication or ReplicationConfig())
@@ -138,6 +140,7 @@ class Site:
             self.offsets,
             self.consumers,
             self.parked,
+            self.filters,
             self.statistics,
             self.clock,
             lambda: self.master_alive,
@@ -149,7 +152,14 @@ class Site:
         router.on(RequestCode.VIEW_MESSAGE_BY_ID, ViewMessageRequest, self.pull_handler.view)
         OffsetHandler(self.store, self.topics, self.groups, self.offsets).register(router)
         ClientHandler(
-            self.topics, self.groups, self.consumers, self.producers, self.locks, self.clock, config.is_slave
+            self.topics,
+            self.groups,
+            self.consumers,
+            self.producers,
+            self.locks,
+            self.filters,
+            self.clock,
+            config.is_slave,
         ).register(router)
         TopicHandler(config, self.store, self.topics, self.offsets).register(router)
         GroupHandler(config, self.topics, self.groups, self.offsets).register(router)

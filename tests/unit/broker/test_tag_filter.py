@@ -30,10 +30,10 @@ def test_an_expression_without_a_tag_is_refused(expression: str) -> None:
     assert refused.value.code == ResponseCode.SUBSCRIPTION_PARSE_FAILED
 
 
-def test_expressions_of_another_kind_are_refused_as_java_does_without_its_filter() -> None:
-    with pytest.raises(RequestRefused, match="does not support consumer to filter message by SQL92") as refused:
-        parse_subscription("T", "a > 5", "SQL92")
-    assert refused.value.code == ResponseCode.SYSTEM_ERROR
+def test_expressions_of_another_kind_are_kept_as_they_are() -> None:
+    subscription = parse_subscription("T", "a > 5 || b", "SQL92")
+    assert (subscription.sub_string, subscription.expression_type) == ("a > 5 || b", "SQL92")
+    assert subscription.tags == ()
 
 
 def test_a_heartbeats_subscription_counts_by_its_codes() -> None:

@@ -1,3 +1,5 @@
+from collections.abc import Mapping
+
 import pytest
 
 from broker_py.message.record import decode_record
@@ -129,3 +131,60 @@ def test_a_unit_that_points_at_no_record_is_put_right_from_the_log(caplog: pytes
     assert bodies(store.get("T", 0, 2, 32, 1 << 20)) == [b"2", b"3", b"4"]
     assert caplog.text == ""
     assert store.damage.count == 0
+
+
+class Chosen:
+    """Wants the messages whose `n` is one of some; counts how many it looks at."""
+
+    def __init__(self, *wanted: int, size: int = 1) -> None:
+        self.size = size
+        self.seen = 0
+        self._wanted = wanted
+
+    def matches(self, properties: Mapping[str, str]) -> bool:
+        self.seen += 1
+        return int(properties["n"]) in self._wanted
+
+
+def with_properties(count: int, size: int = 0) -> Store:
+    store = a_store(MemoryFiles(), BIG)
+    for n in range(count):
+        store.append(a_message(b"%d" % n + b" " * size, tag="AB"[n % 2], extra=b"n\x01%d" % n))
+    store.commit()
+    store.dispatch(store.written.value)
+    return store
+
+
+def test_messages_are_chosen_by_their_properties() -> None:
+    result = with_properties(100).get("T", 0, 10, 32, 1 << 20, None, Chosen(5, 12, 13, 77, 99))
+    assert (result.status, result.next_offset) == (GetStatus.FOUND, 100)
+    assert bodies(result) == [b"12", b"13", b"77", b"99"]
+
+
+def test_both_the_tag_and_the_properties_count() -> None:
+    result = with_properties(100).get("T", 0, 0, 32, 1 << 20, lambda code: code == ord("B"), Chosen(12, 13, 77))
+    assert bodies(result) == [b"13", b"77"]
+
+
+def test_a_choice_ends_with_what_was_asked_for() -> None:
+    result = with_properties(100).get("T", 0, 0, 2, 1 << 20, None, Chosen(12, 13, 77))
+    assert (bodies(result), result.next_offset) == ([b"12", b"13"], 77)
+    result = with_properties(100, size=1000).get("T", 0, 0, 32, 1500, None, Chosen(12, 13, 77))
+    assert (bodies(result), result.next_offset) == ([b"12" + b" " * 1000], 13)
+
+
+def test_a_choice_looks_at_so_many_messages_and_no_more() -> None:
+    store = with_properties(1000)
+    chosen = Chosen()
+    result = store.get("T", 0, 0, 32, 1 << 20, None, chosen)
+    assert (result.status, result.next_offset, chosen.seen) == (GetStatus.NO_MATCHED_MESSAGE, 800, 800)
+    costly = Chosen(size=10_000)
+    assert store.get("T", 0, 0, 32, 1 << 20, None, costly).next_offset == costly.seen == 10
+    assert store.get("T", 0, 999, 32, 1 << 20, None, Chosen(999, size=1 << 30)).count == 1
+
+
+def test_a_choice_reads_so_many_bytes_and_no_more() -> None:
+    chosen = Chosen()
+    result = with_properties(60, size=250_000).get("T", 0, 0, 32, 1 << 20, None, chosen)
+    assert 4 << 20 <= chosen.seen * 250_000 < 6 << 20
+    assert result.next_offset == chosen.seen
