@@ -13,12 +13,16 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from broker_py.broker.ack_policy import AckPolicy
+from broker_py.broker.acl.files import AclFiles, Yaml
+from broker_py.broker.acl.gate import Gate
+from broker_py.broker.acl.service import REFRESH_SECONDS, AclService
 from broker_py.broker.clients import ConsumerGroup, ConsumerTable, ProducerTable
 from broker_py.broker.cold_reads import ColdReads
 from broker_py.broker.config import BrokerConfig, check_together, ha_port, replicas_to_wait_for
 from broker_py.broker.consumer_offsets import ConsumerOffsetTable
 from broker_py.broker.foreign_store import check_store
 from broker_py.broker.groups import GroupTable
+from broker_py.broker.handlers.acl import AclHandler
 from broker_py.broker.handlers.broker import BrokerHandler
 from broker_py.broker.handlers.clients import ClientHandler
 from broker_py.broker.handlers.groups import GroupHandler
@@ -44,7 +48,7 @@ from broker_py.broker.statistics import Statistics
 from broker_py.broker.store_owner import StoreOwner
 from broker_py.broker.topics import TopicTable
 from broker_py.broker.upkeep import Upkeep
-from broker_py.errors import StoreError
+from broker_py.errors import ConfigError, StoreError
 from broker_py.message.ids import UniqueIds, pack_host
 from broker_py.model.data_version import DataVersion
 from broker_py.model.topic import PERM_WRITE, TopicConfig
@@ -68,6 +72,7 @@ from broker_py.store.warmer import Warmer
 from broker_py.wire.codes import RequestCode
 from broker_py.wire.command import Command
 from broker_py.wire.headers.pull import ViewMessageRequest
+from broker_py.wire.signing import Credentials
 
 log = logging.getLogger(__name__)
 
@@ -93,7 +98,7 @@ class Host:
     """The real world, as the command chose it: `memory_bytes` is the machine's, `pid` this process's.
 
     `recovering` hears how far the store's recovery is, `refusing` why messages are refused, None when they are not;
-    `random(n)` returns n bytes that nobody can guess.
+    `random(n)` returns n bytes that nobody can guess. `yaml` reads the access rules, `credentials` sign requests.
     """
 
     files: FileSystem
@@ -103,6 +108,8 @@ class Host:
     recovering: Progress = tell_nobody
     refusing: Callable[[str | None], None] = lambda _: None
     random: Callable[[int], bytes] = secrets.token_bytes
+    yaml: Yaml | None = None
+    credentials: Credentials | None = None
 
 
 class Broker:
@@ -151,8 +158,11 @@ class Broker:
         self._router = Router()
         self._outbox = Outbox(self._before_write)
         self._server = RemotingServer(settings.server, self._router, self._outbox, self._lost)
-        self._client = RemotingClient(self._router, self._outbox, on_close=self._lost_address)
+        self._client = RemotingClient(
+            self._router, self._outbox, on_close=self._lost_address, credentials=host.credentials
+        )
         self._periodic = Periodic()
+        self._acl = self._access_rules() if config.acl_enable else None
 
         self._ack_table = AckTable(replicas_to_wait_for(config, settings.replication))
         log_bytes = StoreLog(self.store)
@@ -228,6 +238,14 @@ class Broker:
         )
         self._route()
 
+    def _access_rules(self) -> AclService:
+        host, path = self._host, self._settings.broker.acl_config_path
+        if host.yaml is None:
+            raise ConfigError("aclEnable is true, and nothing reads YAML")
+        acl = AclService(AclFiles(host.files, path, host.yaml, host.clock))
+        self._router.guard(Gate(lambda: acl.rules, host.clock).check)
+        return acl
+
     def _route(self) -> None:
         config, router = self._settings.broker, self._router
         for code in (RequestCode.SEND_MESSAGE, RequestCode.SEND_MESSAGE_V2, RequestCode.SEND_BATCH_MESSAGE):
@@ -246,6 +264,7 @@ class Broker:
         RelayHandler(config, self.store, self.topics, self.offsets, self.consumers).register(router)
         self._broker_handler.register(router)
         KeptHandler(self.kept).register(router)
+        AclHandler(config, self._acl).register(router)
         self._cold_reads.register()
 
     # Starting and stopping
@@ -260,6 +279,8 @@ class Broker:
 
     async def _start(self) -> None:
         config = self._settings.broker
+        if self._acl is not None:
+            self._acl.load()
         self._server.bind(config.listen_port)
         self._server.bind(config.listen_port - FAST_PORT_BELOW)
         began = self._host.clock.monotonic()
@@ -321,6 +342,8 @@ class Broker:
         every(lambda: self._settings.broker.flush_consumer_offset_interval / 1000, self._save_offsets)
         every(lambda: 1.0, self._each_second)
         every(lambda: 10.0, self._expire_clients)
+        if self._acl is not None:
+            every(lambda: REFRESH_SECONDS, self._acl.refresh)
         if self._sink is not None:
             self._periodic.keep(self._sink.run())
         if self._sync is not None:

@@ -2,15 +2,20 @@
 
 import os
 
+from broker_py.cli.credentials import tools_credentials
 from broker_py.client.client import Client, Identity
 from broker_py.model.address import split_addresses
 from broker_py.runtime.clock import SystemClock
+from broker_py.runtime.files import DiskFiles
 from broker_py.runtime.host import local_ip
 
 
-def open_client(name_servers: str | None) -> Client:
-    """Return a client of the name servers "host:port;host:port"; ConfigError when one is no address."""
+def open_client(name_servers: str | None, credentials_file: str | None = None) -> Client:
+    """Return a client of the name servers "host:port;host:port"; ConfigError when one is no address.
+
+    Requests are signed with `credentials_file`, or with $ROCKETMQ_HOME/conf/tools.yml if there is one.
+    """
     clock = SystemClock()
     addresses = split_addresses(name_servers or "")
     identity = Identity(local_ip(addresses), os.getpid(), clock.now_ms())
-    return Client(addresses, identity, clock)
+    return Client(addresses, identity, clock, tools_credentials(DiskFiles(), credentials_file))

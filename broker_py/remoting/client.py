@@ -12,6 +12,7 @@ from broker_py.remoting.connection import Connection, ConnectionOwner
 from broker_py.remoting.outbox import Outbox
 from broker_py.remoting.router import Router
 from broker_py.wire.command import Command
+from broker_py.wire.signing import Credentials, sign
 
 log = logging.getLogger(__name__)
 
@@ -22,7 +23,7 @@ class RemotingClient:
     """Sends requests to addresses "host:port" (remoting netty/NettyRemotingClient).
 
     `on_open(address)` and `on_close(address)` hear of connections made and lost. Requests that a peer sends
-    on our connection go to `router`.
+    on our connection go to `router`. With `credentials` requests are signed.
     """
 
     def __init__(
@@ -31,7 +32,9 @@ class RemotingClient:
         outbox: Outbox | None = None,
         on_open: Callable[[str], None] = lambda _: None,
         on_close: Callable[[str], None] = lambda _: None,
+        credentials: Credentials | None = None,
     ) -> None:
+        self._credentials = credentials
         self._on_open = on_open
         self._on_close = on_close
         self._connections: dict[str, Connection] = {}
@@ -81,11 +84,18 @@ class RemotingClient:
     async def request(self, address: str, command: Command, timeout_seconds: float = 3.0) -> Command:
         """Return the reply of `address`, whatever its code; Unreachable when none comes."""
         connection = await self.connect(address)
+        self._sign(command)
         return await connection.request(command, timeout_seconds)
 
     async def send(self, address: str, command: Command) -> None:
         """Send a request that will not be answered."""
-        (await self.connect(address)).send(command)
+        connection = await self.connect(address)
+        self._sign(command)
+        connection.send(command)
+
+    def _sign(self, command: Command) -> None:
+        if self._credentials is not None:
+            sign(command, self._credentials)
 
     async def close(self) -> None:
         """Close all connections."""
