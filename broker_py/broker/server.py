@@ -8,6 +8,7 @@ client ──► RemotingServer ──► handlers ──► Store ──► Ack
 import asyncio
 import logging
 import secrets
+import ssl
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, Final
@@ -58,10 +59,12 @@ from broker_py.remoting.connection import Connection
 from broker_py.remoting.outbox import Outbox
 from broker_py.remoting.router import Router
 from broker_py.remoting.server import RemotingServer
+from broker_py.remoting.tls import TlsContexts, TlsLayer
 from broker_py.replication.acks import AckTable
 from broker_py.replication.config import ReplicationConfig
 from broker_py.replication.secret import Secret, read_secret
 from broker_py.replication.sink import ReplicationSink
+from broker_py.replication.slave_connection import SlaveConnection
 from broker_py.replication.source import ReplicationSource
 from broker_py.seams import Clock, FileSystem
 from broker_py.store.config import FlushDiskType, StoreConfig
@@ -98,7 +101,8 @@ class Host:
     """The real world, as the command chose it: `memory_bytes` is the machine's, `pid` this process's.
 
     `recovering` hears how far the store's recovery is, `refusing` why messages are refused, None when they are not;
-    `random(n)` returns n bytes that nobody can guess. `yaml` reads the access rules, `credentials` sign requests.
+    `random(n)` returns n bytes that nobody can guess. `yaml` reads the access rules, `credentials` sign requests,
+    and `tls` encrypts.
     """
 
     files: FileSystem
@@ -110,6 +114,7 @@ class Host:
     random: Callable[[int], bytes] = secrets.token_bytes
     yaml: Yaml | None = None
     credentials: Credentials | None = None
+    tls: TlsContexts | None = None
 
 
 class Broker:
@@ -157,9 +162,9 @@ class Broker:
 
         self._router = Router()
         self._outbox = Outbox(self._before_write)
-        self._server = RemotingServer(settings.server, self._router, self._outbox, self._lost)
+        self._server = RemotingServer(settings.server, self._router, self._outbox, self._lost, host.tls)
         self._client = RemotingClient(
-            self._router, self._outbox, on_close=self._lost_address, credentials=host.credentials
+            self._router, self._outbox, on_close=self._lost_address, credentials=host.credentials, tls=self._client_tls
         )
         self._periodic = Periodic()
         self._acl = self._access_rules() if config.acl_enable else None
@@ -178,11 +183,20 @@ class Broker:
             clock,
             secret=secret,
             fetch=self._cold_reads.fetch,
+            secure=self._secure_slave if settings.replication.ha_tls_enable else lambda slave: slave,
         )
         self._master_view = MasterView(self._client)
         describe = self._master_view.describe
         self._sink = (
-            ReplicationSink(log_bytes, settings.replication, self._copied, clock, describe=describe, secret=secret)
+            ReplicationSink(
+                log_bytes,
+                settings.replication,
+                self._copied,
+                clock,
+                describe=describe,
+                secret=secret,
+                tls=self._ha_tls,
+            )
             if config.is_slave
             else None
         )
@@ -238,6 +252,27 @@ class Broker:
         )
         self._route()
 
+    def _client_tls(self) -> ssl.SSLContext | None:
+        return None if self._host.tls is None else self._host.tls.client()
+
+    def _ha_tls(self) -> ssl.SSLContext | None:
+        return self._client_tls() if self._settings.replication.ha_tls_enable else None
+
+    def _secure_slave(self, slave: SlaveConnection) -> asyncio.Protocol:
+        context = None if self._host.tls is None else self._host.tls.server()
+        assert context is not None, "checked at the start, and a certificate that was there stays"
+        return TlsLayer(context, slave, slave.connection_made, self._settings.server.server_header_timeout_seconds)
+
+    def _check_ha_tls(self) -> None:
+        """Refuse replication in TLS without what it needs: it must not go on in the clear."""
+        if not self._settings.replication.ha_tls_enable:
+            return
+        tls = self._host.tls
+        if tls is None or tls.server() is None:
+            raise ConfigError("haTlsEnable is true, and tls.config.file names no tls.server.certPath")
+        if self._sink is not None and tls.client() is None:
+            raise ConfigError("haTlsEnable is true at a slave, which needs tls.enable=true too")
+
     def _access_rules(self) -> AclService:
         host, path = self._host, self._settings.broker.acl_config_path
         if host.yaml is None:
@@ -279,6 +314,7 @@ class Broker:
 
     async def _start(self) -> None:
         config = self._settings.broker
+        self._check_ha_tls()
         if self._acl is not None:
             self._acl.load()
         self._server.bind(config.listen_port)
@@ -344,6 +380,8 @@ class Broker:
         every(lambda: 10.0, self._expire_clients)
         if self._acl is not None:
             every(lambda: REFRESH_SECONDS, self._acl.refresh)
+        if self._host.tls is not None:
+            every(lambda: REFRESH_SECONDS, self._host.tls.refresh)
         if self._sink is not None:
             self._periodic.keep(self._sink.run())
         if self._sync is not None:

@@ -121,7 +121,7 @@ async def _ask(prog: str, command: "SubCommand", options: argparse.Namespace) ->
     from broker_py.cli.session import open_client  # noqa: PLC0415
 
     interval: int | None = getattr(options, "interval", None)
-    async with open_client(options.namesrv, options.credentials) as client:
+    async with open_client(options.namesrv, options.credentials, options.tls) as client:
         while True:
             answer = await command.run(client, options)
             _show(prog, answer, options.output)

@@ -29,13 +29,14 @@ from broker_py.runtime.live_config import LiveConfig, load_live_config
 from broker_py.runtime.logs import LogConfig
 from broker_py.runtime.notify import ServiceManager
 from broker_py.runtime.process import find_daemons, read_pid
+from broker_py.runtime.tls import FileTls, TlsConfig
 from broker_py.runtime.yaml_text import dump_yaml, load_yaml
 from broker_py.seams import FileSystem
 from broker_py.store.config import StoreConfig
 from broker_py.wire.signing import Credentials
 
 COMMAND = "mqbroker"
-_OWNERS = (BrokerConfig, StoreConfig, ReplicationConfig, ServerConfig, LogConfig)
+_OWNERS = (BrokerConfig, StoreConfig, ReplicationConfig, ServerConfig, TlsConfig, LogConfig)
 log = logging.getLogger(__name__)
 
 
@@ -58,6 +59,7 @@ def _broker(options: argparse.Namespace) -> int:
     read_secret(files, settings.replication.ha_secret_file)
     credentials = _credentials(files, settings.broker)
     yaml = Yaml(load_yaml, dump_yaml)
+    tls = FileTls(files, config.get(TlsConfig))
     running = _running_pid(settings) if shown else None
     faults = _used_by_others(settings, running)
     others = StoreOwner(files, settings.store.store_path_root_dir, settings.broker).fault()
@@ -98,6 +100,7 @@ def _broker(options: argparse.Namespace) -> int:
             refusing=refusing,
             yaml=yaml,
             credentials=credentials,
+            tls=tls,
         )
         broker = Broker(settings, host, config.text, change)
         await broker.start()

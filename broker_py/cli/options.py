@@ -38,11 +38,17 @@ class Parser(argparse.ArgumentParser):
         )
 
     def add_credentials(self) -> None:
-        """Add `--credentials`, a file since the arguments of a process are no secret."""
+        """Add `--credentials` and `--tls`, files since the arguments of a process are no secret."""
         self.add_argument(
             "--credentials",
             metavar="FILE",
             help="sign with the accessKey and secretKey in this file (default: $ROCKETMQ_HOME/conf/tools.yml)",
+        )
+        self.add_argument(
+            "--tls",
+            metavar="FILE",
+            default=os.environ.get("ROCKETMQ_TLS_CONFIG") or None,
+            help="connect by TLS, as this tls.properties says (default: $ROCKETMQ_TLS_CONFIG)",
         )
 
     def add_output(self) -> None:

@@ -1,5 +1,6 @@
 """What a client process has, wired together."""
 
+import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
 from random import randrange
@@ -38,7 +39,7 @@ class Identity:
 class Client:
     """Connections, and what is done over them. An asynchronous context manager that closes them.
 
-    With `credentials` its requests are signed.
+    With `credentials` its requests are signed; `tls` gives what its connections are encrypted with, if they are.
     """
 
     def __init__(
@@ -47,11 +48,12 @@ class Client:
         identity: Identity,
         clock: Clock,
         credentials: Credentials | None = None,
+        tls: Callable[[], ssl.SSLContext | None] = lambda: None,
     ) -> None:
         self._identity = identity
         self._clock = clock
         self._router = Router()
-        self._remoting = RemotingClient(self._router, credentials=credentials)
+        self._remoting = RemotingClient(self._router, credentials=credentials, tls=tls)
         first = randrange(len(name_servers)) if name_servers else 0  # noqa: S311  to spread load
         self.name_servers = NameServers(self._remoting, name_servers, first)
         self.routes = Routes(self.name_servers, clock)

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Coroutine
-from typing import Any
+from typing import Any, Final
 
 from broker_py.errors import ConfigError, Unreachable
 from broker_py.nameserver.config import Settings
@@ -18,6 +18,7 @@ from broker_py.remoting.connection import Connection
 from broker_py.remoting.outbox import Outbox
 from broker_py.remoting.router import Router
 from broker_py.remoting.server import RemotingServer
+from broker_py.remoting.tls import TlsContexts
 from broker_py.seams import Clock, FileSystem
 from broker_py.wire.codes import RequestCode
 from broker_py.wire.command import Command
@@ -26,11 +27,21 @@ from broker_py.wire.headers.nameserver import NotifyMinBrokerIdRequest
 
 log = logging.getLogger(__name__)
 
+_TLS_SECONDS: Final = 5.0
+
 
 class NameServer:
     """Serves brokers and clients on one port (namesrv NamesrvController). It knows of no other name server."""
 
-    def __init__(self, settings: Settings, server_config: ServerConfig, clock: Clock, files: FileSystem) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        server_config: ServerConfig,
+        clock: Clock,
+        files: FileSystem,
+        tls: TlsContexts | None = None,
+    ) -> None:
+        self._tls = tls
         self._settings = settings
         self._clock = clock
         self._table = RouteTable()
@@ -40,8 +51,8 @@ class NameServer:
         self._registration.install(router)
         RouteHandlers(self._table, self._kv, settings, clock).install(router)
         ConfigurationHandlers(self._kv, settings).install(router)
-        self._server = RemotingServer(server_config, router, Outbox(), self._connection_lost)
-        self._client = RemotingClient()
+        self._server = RemotingServer(server_config, router, Outbox(), self._connection_lost, tls)
+        self._client = RemotingClient(tls=lambda: None if tls is None else tls.client())
         self._tasks: set[asyncio.Task[None]] = set()
         self._stopping = False
 
@@ -51,6 +62,8 @@ class NameServer:
         self._kv.load()
         await self._server.start()
         self._spawn(self._expire_regularly())
+        if self._tls is not None:
+            self._spawn(self._refresh_regularly(self._tls))
         return port
 
     async def stop(self) -> None:
@@ -73,6 +86,11 @@ class NameServer:
         while True:
             await asyncio.sleep(self._settings.current().scan_not_active_broker_interval / 1000)
             self.expire()
+
+    async def _refresh_regularly(self, tls: TlsContexts) -> None:
+        while True:
+            await asyncio.sleep(_TLS_SECONDS)
+            tls.refresh()
 
     def _connection_lost(self, connection: Connection) -> None:
         if not self._stopping:

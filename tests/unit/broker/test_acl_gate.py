@@ -84,10 +84,7 @@ def refusal(command: Command, host: str = "10.0.0.9") -> str | None:
     try:
         a_gate().check(command, MemoryPeer(host))
     except RequestRefused as error:
-        assert error.code == 1
-        start = "org.apache.rocketmq.acl.common.AclException: "
-        assert error.remark.startswith(start)
-        return error.remark.removeprefix(start)
+        return f"{error.code}: {error.remark}".removeprefix("1: org.apache.rocketmq.acl.common.AclException: ")
     return None
 
 
