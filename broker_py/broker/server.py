@@ -16,6 +16,7 @@ from typing import Any, Final
 from broker_py.broker.ack_policy import AckPolicy
 from broker_py.broker.acl.files import AclFiles, Yaml
 from broker_py.broker.acl.gate import Gate
+from broker_py.broker.acl.requests import CLIENT_REQUESTS, READING_REQUESTS
 from broker_py.broker.acl.service import REFRESH_SECONDS, AclService
 from broker_py.broker.clients import ConsumerGroup, ConsumerTable, ProducerTable
 from broker_py.broker.cold_reads import ColdReads
@@ -53,12 +54,13 @@ from broker_py.errors import ConfigError, StoreError
 from broker_py.message.ids import UniqueIds, pack_host
 from broker_py.model.data_version import DataVersion
 from broker_py.model.topic import PERM_WRITE, TopicConfig
+from broker_py.remoting.audit import Audit
 from broker_py.remoting.client import RemotingClient
 from broker_py.remoting.config import ServerConfig
 from broker_py.remoting.connection import Connection
 from broker_py.remoting.outbox import Outbox
 from broker_py.remoting.router import Router
-from broker_py.remoting.server import RemotingServer
+from broker_py.remoting.server import RemotingServer, is_loopback
 from broker_py.remoting.tls import TlsContexts, TlsLayer
 from broker_py.replication.acks import AckTable
 from broker_py.replication.config import ReplicationConfig
@@ -81,6 +83,7 @@ log = logging.getLogger(__name__)
 
 FAST_PORT_BELOW: Final = 2
 _TICK_SECONDS: Final = 0.1
+_OPEN: Final = "aclEnable is false (docs/security.md)"
 _DRAIN_SECONDS: Final = 5.0
 # An index that lags takes a piece of the log, a millisecond or two of work, and then leaves this long to others.
 _INDEX_PAUSE_SECONDS: Final = 0.005
@@ -300,6 +303,7 @@ class Broker:
         self._broker_handler.register(router)
         KeptHandler(self.kept).register(router)
         AclHandler(config, self._acl).register(router)
+        Audit(signed=self._acl is not None).watch(router, but=CLIENT_REQUESTS.keys() | READING_REQUESTS)
         self._cold_reads.register()
 
     # Starting and stopping
@@ -324,6 +328,8 @@ class Broker:
         check_store(self._host.files, self._settings.store.store_path_root_dir)
         self.store.load()
         self._owner.claim()
+        if self._acl is None and not is_loopback(self._settings.server.bind_address):
+            log.warning("whoever reaches port %d may read, change and delete everything: %s", config.listen_port, _OPEN)
         self._warn_of_lost_topics()
         self.topics.load()
         self.groups.load()

@@ -12,12 +12,13 @@ from broker_py.nameserver.handlers.registration import RegistrationHandlers
 from broker_py.nameserver.handlers.routes import RouteHandlers
 from broker_py.nameserver.kv_config import KvConfig
 from broker_py.nameserver.route_table import LowestIdChange, RouteTable
+from broker_py.remoting.audit import Audit
 from broker_py.remoting.client import RemotingClient
 from broker_py.remoting.config import ServerConfig
 from broker_py.remoting.connection import Connection
 from broker_py.remoting.outbox import Outbox
 from broker_py.remoting.router import Router
-from broker_py.remoting.server import RemotingServer
+from broker_py.remoting.server import RemotingServer, is_loopback
 from broker_py.remoting.tls import TlsContexts
 from broker_py.seams import Clock, FileSystem
 from broker_py.wire.codes import RequestCode
@@ -28,6 +29,8 @@ from broker_py.wire.headers.nameserver import NotifyMinBrokerIdRequest
 log = logging.getLogger(__name__)
 
 _TLS_SECONDS: Final = 5.0
+# What brokers tell and ask, and what only looks.
+_NOT_AUDITED: Final = frozenset({103, 104, 322, 904, 901, 105, 106, 101, 219, 206, 224, 304, 311, 312, 313, 319, 47})
 
 
 class NameServer:
@@ -51,6 +54,8 @@ class NameServer:
         self._registration.install(router)
         RouteHandlers(self._table, self._kv, settings, clock).install(router)
         ConfigurationHandlers(self._kv, settings).install(router)
+        Audit(signed=False).watch(router, but=_NOT_AUDITED)
+        self._open = not is_loopback(server_config.bind_address)
         self._server = RemotingServer(server_config, router, Outbox(), self._connection_lost, tls)
         self._client = RemotingClient(tls=lambda: None if tls is None else tls.client())
         self._tasks: set[asyncio.Task[None]] = set()
@@ -59,6 +64,8 @@ class NameServer:
     async def start(self) -> int:
         """Load what is kept, listen, and return the port; ConfigError when that can't be done."""
         port = self._server.bind(self._settings.current().listen_port)
+        if self._open:
+            log.warning("whoever reaches port %d may change routes and settings (docs/security.md)", port)
         self._kv.load()
         await self._server.start()
         self._spawn(self._expire_regularly())

@@ -50,6 +50,10 @@ class Router:
         assert code not in self._routes, f"two handlers for request code {code}"
         self._routes[code] = handle
 
+    def codes(self) -> list[int]:
+        """The codes of all requests that are served."""
+        return sorted(self._routes)
+
     def wrap(self, code: int, wrapper: Callable[[Handle], Handle]) -> None:
         """Have requests of `code` served by what `wrapper` makes of their handler."""
         self._routes[code] = wrapper(self._routes[code])

@@ -4,6 +4,7 @@ import asyncio
 import logging
 import socket
 from collections.abc import Callable
+from ipaddress import ip_address
 from typing import Final
 
 from broker_py.errors import ConfigError
@@ -17,6 +18,14 @@ from broker_py.remoting.tls import TlsContexts
 log = logging.getLogger(__name__)
 
 SWEEP_SECONDS: Final = 1.0
+
+
+def is_loopback(address: str) -> bool:
+    """True for an address that only this machine reaches."""
+    try:
+        return ip_address(address).is_loopback
+    except ValueError:
+        return address == "localhost"
 
 
 class RemotingServer:

@@ -12,12 +12,8 @@ class Authority:
         self.directory = directory
         self.certificate = directory / "ca.pem"
         self._key = directory / "ca.key"
-        self._openssl(
-            "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=test-ca", self._key
-        )
-
-    def _openssl(self, arguments: str, key: Path) -> None:
-        command = ["openssl", *arguments.split(), "-keyout", str(key), "-out", str(self.certificate)]
+        command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
+        command += ["-days", "2", "-subj", "/CN=test-ca", "-keyout", str(self._key), "-out", str(self.certificate)]
         subprocess.run(command, check=True, capture_output=True)
 
     def sign(self, name: str, password: str = "") -> tuple[Path, Path]:

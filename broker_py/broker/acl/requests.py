@@ -149,3 +149,13 @@ CLIENT_REQUESTS: Final[dict[int, Callable[[Command], Needs]]] = {
     200_055: _consume,  # POLLING_INFO
     200_151: _acks,  # BATCH_ACK_MESSAGE
 }
+
+# Requests of admins and slaves that change nothing; the audit leaves them out, since some of them come every second.
+READING_REQUESTS: Final = frozenset(
+    {
+        *(21, 43, 45, 60, 61, 201, 402),  # what slaves copy
+        *(26, 28, 33, 47, 52, 54),  # properties, figures, a message, access rules
+        *(202, 203, 204, 208, 223, 300, 303, 305, 307, 308, 315, 317, 321, 328, 343, 345, 351, 352),
+        *(905, 907, 1007),
+    }
+)
