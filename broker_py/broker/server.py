@@ -8,16 +8,12 @@ client ──► RemotingServer ──► handlers ──► Store ──► Ack
 import asyncio
 import logging
 import secrets
-import ssl
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from broker_py.broker.ack_policy import AckPolicy
-from broker_py.broker.acl.files import AclFiles, Yaml
-from broker_py.broker.acl.gate import Gate
-from broker_py.broker.acl.requests import CLIENT_REQUESTS, READING_REQUESTS
-from broker_py.broker.acl.service import REFRESH_SECONDS, AclService
+from broker_py.broker.acl.files import Yaml
 from broker_py.broker.clients import ConsumerGroup, ConsumerTable, ProducerTable
 from broker_py.broker.cold_reads import ColdReads
 from broker_py.broker.config import BrokerConfig, check_together, ha_port, replicas_to_wait_for
@@ -43,6 +39,7 @@ from broker_py.broker.metadata import BACKUP, MetadataFile
 from broker_py.broker.metadata_sync import MetadataSync
 from broker_py.broker.own_messages import OwnMessages
 from broker_py.broker.periodic import Periodic
+from broker_py.broker.protection import REFRESH_SECONDS, Protection
 from broker_py.broker.queue_locks import QueueLocks
 from broker_py.broker.registration import Master, Registration
 from broker_py.broker.replica_log import StoreLog
@@ -50,23 +47,21 @@ from broker_py.broker.statistics import Statistics
 from broker_py.broker.store_owner import StoreOwner
 from broker_py.broker.topics import TopicTable
 from broker_py.broker.upkeep import Upkeep
-from broker_py.errors import ConfigError, StoreError
+from broker_py.errors import StoreError
 from broker_py.message.ids import UniqueIds, pack_host
 from broker_py.model.data_version import DataVersion
 from broker_py.model.topic import PERM_WRITE, TopicConfig
-from broker_py.remoting.audit import Audit
 from broker_py.remoting.client import RemotingClient
 from broker_py.remoting.config import ServerConfig
 from broker_py.remoting.connection import Connection
 from broker_py.remoting.outbox import Outbox
 from broker_py.remoting.router import Router
-from broker_py.remoting.server import RemotingServer, is_loopback
-from broker_py.remoting.tls import TlsContexts, TlsLayer
+from broker_py.remoting.server import RemotingServer
+from broker_py.remoting.tls import TlsContexts
 from broker_py.replication.acks import AckTable
 from broker_py.replication.config import ReplicationConfig
 from broker_py.replication.secret import Secret, read_secret
 from broker_py.replication.sink import ReplicationSink
-from broker_py.replication.slave_connection import SlaveConnection
 from broker_py.replication.source import ReplicationSource
 from broker_py.seams import Clock, FileSystem
 from broker_py.store.config import FlushDiskType, StoreConfig
@@ -83,7 +78,6 @@ log = logging.getLogger(__name__)
 
 FAST_PORT_BELOW: Final = 2
 _TICK_SECONDS: Final = 0.1
-_OPEN: Final = "aclEnable is false (docs/security.md)"
 _DRAIN_SECONDS: Final = 5.0
 # An index that lags takes a piece of the log, a millisecond or two of work, and then leaves this long to others.
 _INDEX_PAUSE_SECONDS: Final = 0.005
@@ -165,12 +159,19 @@ class Broker:
 
         self._router = Router()
         self._outbox = Outbox(self._before_write)
+        self._protection = Protection(
+            config, settings.server, settings.replication, host.files, host.clock, host.yaml, host.tls
+        )
+        self._protection.guard(self._router)
         self._server = RemotingServer(settings.server, self._router, self._outbox, self._lost, host.tls)
         self._client = RemotingClient(
-            self._router, self._outbox, on_close=self._lost_address, credentials=host.credentials, tls=self._client_tls
+            self._router,
+            self._outbox,
+            on_close=self._lost_address,
+            credentials=host.credentials,
+            tls=self._protection.client_tls,
         )
         self._periodic = Periodic()
-        self._acl = self._access_rules() if config.acl_enable else None
 
         self._ack_table = AckTable(replicas_to_wait_for(config, settings.replication))
         log_bytes = StoreLog(self.store)
@@ -186,7 +187,7 @@ class Broker:
             clock,
             secret=secret,
             fetch=self._cold_reads.fetch,
-            secure=self._secure_slave if settings.replication.ha_tls_enable else lambda slave: slave,
+            secure=self._protection.secure_slave,
         )
         self._master_view = MasterView(self._client)
         describe = self._master_view.describe
@@ -198,7 +199,7 @@ class Broker:
                 clock,
                 describe=describe,
                 secret=secret,
-                tls=self._ha_tls,
+                tls=self._protection.ha_tls,
             )
             if config.is_slave
             else None
@@ -255,35 +256,6 @@ class Broker:
         )
         self._route()
 
-    def _client_tls(self) -> ssl.SSLContext | None:
-        return None if self._host.tls is None else self._host.tls.client()
-
-    def _ha_tls(self) -> ssl.SSLContext | None:
-        return self._client_tls() if self._settings.replication.ha_tls_enable else None
-
-    def _secure_slave(self, slave: SlaveConnection) -> asyncio.Protocol:
-        context = None if self._host.tls is None else self._host.tls.server()
-        assert context is not None, "checked at the start, and a certificate that was there stays"
-        return TlsLayer(context, slave, slave.connection_made, self._settings.server.server_header_timeout_seconds)
-
-    def _check_ha_tls(self) -> None:
-        """Refuse replication in TLS without what it needs: it must not go on in the clear."""
-        if not self._settings.replication.ha_tls_enable:
-            return
-        tls = self._host.tls
-        if tls is None or tls.server() is None:
-            raise ConfigError("haTlsEnable is true, and tls.config.file names no tls.server.certPath")
-        if self._sink is not None and tls.client() is None:
-            raise ConfigError("haTlsEnable is true at a slave, which needs tls.enable=true too")
-
-    def _access_rules(self) -> AclService:
-        host, path = self._host, self._settings.broker.acl_config_path
-        if host.yaml is None:
-            raise ConfigError("aclEnable is true, and nothing reads YAML")
-        acl = AclService(AclFiles(host.files, path, host.yaml, host.clock))
-        self._router.guard(Gate(lambda: acl.rules, host.clock).check)
-        return acl
-
     def _route(self) -> None:
         config, router = self._settings.broker, self._router
         for code in (RequestCode.SEND_MESSAGE, RequestCode.SEND_MESSAGE_V2, RequestCode.SEND_BATCH_MESSAGE):
@@ -302,8 +274,8 @@ class Broker:
         RelayHandler(config, self.store, self.topics, self.offsets, self.consumers).register(router)
         self._broker_handler.register(router)
         KeptHandler(self.kept).register(router)
-        AclHandler(config, self._acl).register(router)
-        Audit(signed=self._acl is not None).watch(router, but=CLIENT_REQUESTS.keys() | READING_REQUESTS)
+        AclHandler(config, self._protection.acl).register(router)
+        self._protection.audit(router)
         self._cold_reads.register()
 
     # Starting and stopping
@@ -318,9 +290,7 @@ class Broker:
 
     async def _start(self) -> None:
         config = self._settings.broker
-        self._check_ha_tls()
-        if self._acl is not None:
-            self._acl.load()
+        self._protection.begin()
         self._server.bind(config.listen_port)
         self._server.bind(config.listen_port - FAST_PORT_BELOW)
         began = self._host.clock.monotonic()
@@ -328,8 +298,6 @@ class Broker:
         check_store(self._host.files, self._settings.store.store_path_root_dir)
         self.store.load()
         self._owner.claim()
-        if self._acl is None and not is_loopback(self._settings.server.bind_address):
-            log.warning("whoever reaches port %d may read, change and delete everything: %s", config.listen_port, _OPEN)
         self._warn_of_lost_topics()
         self.topics.load()
         self.groups.load()
@@ -384,10 +352,7 @@ class Broker:
         every(lambda: self._settings.broker.flush_consumer_offset_interval / 1000, self._save_offsets)
         every(lambda: 1.0, self._each_second)
         every(lambda: 10.0, self._expire_clients)
-        if self._acl is not None:
-            every(lambda: REFRESH_SECONDS, self._acl.refresh)
-        if self._host.tls is not None:
-            every(lambda: REFRESH_SECONDS, self._host.tls.refresh)
+        every(lambda: REFRESH_SECONDS, self._protection.refresh)
         if self._sink is not None:
             self._periodic.keep(self._sink.run())
         if self._sync is not None:

@@ -3,15 +3,12 @@
 import asyncio
 import logging
 from collections.abc import Callable
-from typing import Final
 
 from broker_py.broker.acl.files import AclFiles
 from broker_py.broker.acl.rules import Rules
 from broker_py.errors import ConfigError
 
 log = logging.getLogger(__name__)
-
-REFRESH_SECONDS: Final = 5.0  # as Java looks
 
 
 class AclService:
