@@ -55,10 +55,10 @@ class FileLock(Protocol):
 class FileSystem(Protocol):
     """The operations on paths that the store and the metadata need. All may raise OSError."""
 
-    def open(self, path: str, *, create: bool = False, write: bool = True) -> File:
+    def open(self, path: str, *, create: bool = False, write: bool = True, private: bool = False) -> File:
         """Open for reading, and for writing unless told not to.
 
-        `create` makes a missing file, else it is FileNotFoundError.
+        `create` makes a missing file, else it is FileNotFoundError; `private` makes it for this user alone.
         """
 
     def exists(self, path: str) -> bool:
@@ -95,14 +95,17 @@ class FileSystem(Protocol):
         """Take the process lock on byte 0 of `path`, made if missing; OSError when another process has it."""
 
 
-def replace_file(files: FileSystem, path: str, data: bytes) -> None:
+def replace_file(files: FileSystem, path: str, data: bytes, *, private: bool = False) -> None:
     """Make `data` the content of `path`, durably: after a crash there is the old content or the new, whole.
 
     Written to `<path>.tmp`, forced, renamed, and the directory forced. OSError leaves the old content in place.
+    What is `private` nobody but this user can read.
     """
     directory = path.rpartition("/")[0]
     temporary = path + ".tmp"
-    file = files.open(temporary, create=True)
+    if private and files.exists(temporary):
+        files.remove(temporary)  # one that others can read stays so
+    file = files.open(temporary, create=True, private=private)
     try:
         file.truncate(0)
         file.pwrite(data, 0)

@@ -64,6 +64,12 @@ class BrokerConfig:
     register_name_server_period: int = field(default=30_000, metadata={"range": _PERIOD, "runtime": True})
     register_broker_timeout_mills: int = field(default=24_000, metadata={"range": _PERIOD, "runtime": True})
 
+    acl_enable: bool = field(default=False, metadata={"important": True})
+    # Where plain_acl.yml and the directory acl are; Java knows it as the conf directory of its home.
+    acl_config_path: str = field(default="", metadata={"path": True})
+    # As RocketMQ's tools.yml: how this broker signs what it asks other brokers. Empty: <aclConfigPath>/tools.yml.
+    acl_credentials_file: str = field(default="", metadata={"path": True})
+
     broker_log_dir: str = field(default="~/logs/rocketmqlogs", metadata={"path": True})
     pid_file: str = field(default="", metadata={"path": True})
     persist_runtime_config: bool = True
@@ -102,6 +108,8 @@ def check_together(broker: BrokerConfig, replication: ReplicationConfig) -> None
         faults.append(f"brokerRole is {role} and brokerId is {broker.broker_id}; a master has 0")
     if not _is_ip(broker.broker_ip1):
         faults.append(f"brokerIP1 is {broker.broker_ip1}, which is not an IP address: message ids carry it as one")
+    if broker.acl_enable and not broker.acl_config_path:
+        faults.append("aclEnable is true and aclConfigPath is empty: set the directory that plain_acl.yml is in")
     replicas = max(replication.in_sync_replicas, replicas_to_wait_for(broker, replication))
     if replication.min_in_sync_replicas > replicas:
         faults.append(f"minInSyncReplicas is {replication.min_in_sync_replicas}, more than inSyncReplicas ({replicas})")

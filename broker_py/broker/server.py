@@ -13,12 +13,14 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from broker_py.broker.ack_policy import AckPolicy
+from broker_py.broker.acl.files import Yaml
 from broker_py.broker.clients import ConsumerGroup, ConsumerTable, ProducerTable
 from broker_py.broker.cold_reads import ColdReads
 from broker_py.broker.config import BrokerConfig, check_together, ha_port, replicas_to_wait_for
 from broker_py.broker.consumer_offsets import ConsumerOffsetTable
 from broker_py.broker.foreign_store import check_store
 from broker_py.broker.groups import GroupTable
+from broker_py.broker.handlers.acl import AclHandler
 from broker_py.broker.handlers.broker import BrokerHandler
 from broker_py.broker.handlers.clients import ClientHandler
 from broker_py.broker.handlers.groups import GroupHandler
@@ -38,6 +40,7 @@ from broker_py.broker.metadata import BACKUP, MetadataFile
 from broker_py.broker.metadata_sync import MetadataSync
 from broker_py.broker.own_messages import OwnMessages
 from broker_py.broker.periodic import Periodic
+from broker_py.broker.protection import REFRESH_SECONDS, Protection
 from broker_py.broker.queue_locks import QueueLocks
 from broker_py.broker.registration import Master, Registration
 from broker_py.broker.replica_log import StoreLog
@@ -55,6 +58,7 @@ from broker_py.remoting.connection import Connection
 from broker_py.remoting.outbox import Outbox
 from broker_py.remoting.router import Router
 from broker_py.remoting.server import RemotingServer
+from broker_py.remoting.tls import TlsContexts
 from broker_py.replication.acks import AckTable
 from broker_py.replication.config import ReplicationConfig
 from broker_py.replication.secret import Secret, read_secret
@@ -69,6 +73,7 @@ from broker_py.store.warmer import Warmer
 from broker_py.wire.codes import RequestCode
 from broker_py.wire.command import Command
 from broker_py.wire.headers.pull import ViewMessageRequest
+from broker_py.wire.signing import Credentials
 
 log = logging.getLogger(__name__)
 
@@ -94,7 +99,8 @@ class Host:
     """The real world, as the command chose it: `memory_bytes` is the machine's, `pid` this process's.
 
     `recovering` hears how far the store's recovery is, `refusing` why messages are refused, None when they are not;
-    `random(n)` returns n bytes that nobody can guess.
+    `random(n)` returns n bytes that nobody can guess. `yaml` reads the access rules, `credentials` sign requests,
+    and `tls` encrypts.
     """
 
     files: FileSystem
@@ -104,6 +110,9 @@ class Host:
     recovering: Progress = tell_nobody
     refusing: Callable[[str | None], None] = lambda _: None
     random: Callable[[int], bytes] = secrets.token_bytes
+    yaml: Yaml | None = None
+    credentials: Credentials | None = None
+    tls: TlsContexts | None = None
 
 
 class Broker:
@@ -152,8 +161,18 @@ class Broker:
 
         self._router = Router()
         self._outbox = Outbox(self._before_write)
-        self._server = RemotingServer(settings.server, self._router, self._outbox, self._lost)
-        self._client = RemotingClient(self._router, self._outbox, on_close=self._lost_address)
+        self._protection = Protection(
+            config, settings.server, settings.replication, host.files, host.clock, host.yaml, host.tls
+        )
+        self._protection.guard(self._router)
+        self._server = RemotingServer(settings.server, self._router, self._outbox, self._lost, host.tls)
+        self._client = RemotingClient(
+            self._router,
+            self._outbox,
+            on_close=self._lost_address,
+            credentials=host.credentials,
+            tls=self._protection.client_tls,
+        )
         self._periodic = Periodic()
 
         self._ack_table = AckTable(replicas_to_wait_for(config, settings.replication))
@@ -170,11 +189,20 @@ class Broker:
             clock,
             secret=secret,
             fetch=self._cold_reads.fetch,
+            secure=self._protection.secure_slave,
         )
         self._master_view = MasterView(self._client)
         describe = self._master_view.describe
         self._sink = (
-            ReplicationSink(log_bytes, settings.replication, self._copied, clock, describe=describe, secret=secret)
+            ReplicationSink(
+                log_bytes,
+                settings.replication,
+                self._copied,
+                clock,
+                describe=describe,
+                secret=secret,
+                tls=self._protection.ha_tls,
+            )
             if config.is_slave
             else None
         )
@@ -256,6 +284,8 @@ class Broker:
         RelayHandler(config, self.store, self.topics, self.offsets, self.consumers).register(router)
         self._broker_handler.register(router)
         KeptHandler(self.kept).register(router)
+        AclHandler(config, self._protection.acl).register(router)
+        self._protection.audit(router)
         self._cold_reads.register()
 
     # Starting and stopping
@@ -270,6 +300,7 @@ class Broker:
 
     async def _start(self) -> None:
         config = self._settings.broker
+        self._protection.begin()
         self._server.bind(config.listen_port)
         self._server.bind(config.listen_port - FAST_PORT_BELOW)
         began = self._host.clock.monotonic()
@@ -331,6 +362,7 @@ class Broker:
         every(lambda: self._settings.broker.flush_consumer_offset_interval / 1000, self._save_offsets)
         every(lambda: 1.0, self._each_second)
         every(lambda: 10.0, self._expire_clients)
+        every(lambda: REFRESH_SECONDS, self._protection.refresh)
         if self._sink is not None:
             self._periodic.keep(self._sink.run())
         if self._sync is not None:

@@ -87,6 +87,7 @@ def _run(name: str, arguments: list[str]) -> int:
         command.add_options(parser)
         return run(parser, lambda options: _offline(parser, command, options), arguments)
     parser.add_namesrv()
+    parser.add_credentials()
     if command.takes_o:
         parser.add_argument("--output", choices=("text", "json"), default="text", help="form of the output; also -o")
     else:
@@ -120,7 +121,7 @@ async def _ask(prog: str, command: "SubCommand", options: argparse.Namespace) ->
     from broker_py.cli.session import open_client  # noqa: PLC0415
 
     interval: int | None = getattr(options, "interval", None)
-    async with open_client(options.namesrv) as client:
+    async with open_client(options.namesrv, options.credentials, options.tls) as client:
         while True:
             answer = await command.run(client, options)
             _show(prog, answer, options.output)

@@ -8,10 +8,12 @@ import sys
 from collections.abc import Sequence
 from dataclasses import replace
 
+from broker_py.broker.acl.files import Yaml
 from broker_py.broker.config import BrokerConfig, check_together, ha_port
 from broker_py.broker.foreign_store import store_faults
 from broker_py.broker.server import FAST_PORT_BELOW, Broker, BrokerSettings, Host
 from broker_py.broker.store_owner import StoreOwner
+from broker_py.cli.credentials import TOOLS_FILE, read_credentials
 from broker_py.cli.daemon import daemon_parser, only_shows, serve
 from broker_py.cli.options import Exit, print_error, run
 from broker_py.errors import ConfigError
@@ -27,10 +29,14 @@ from broker_py.runtime.live_config import LiveConfig, load_live_config
 from broker_py.runtime.logs import LogConfig
 from broker_py.runtime.notify import ServiceManager
 from broker_py.runtime.process import find_daemons, read_pid
+from broker_py.runtime.tls import FileTls, TlsConfig
+from broker_py.runtime.yaml_text import dump_yaml, load_yaml
+from broker_py.seams import FileSystem
 from broker_py.store.config import StoreConfig
+from broker_py.wire.signing import Credentials
 
 COMMAND = "mqbroker"
-_OWNERS = (BrokerConfig, StoreConfig, ReplicationConfig, ServerConfig, LogConfig)
+_OWNERS = (BrokerConfig, StoreConfig, ReplicationConfig, ServerConfig, TlsConfig, LogConfig)
 log = logging.getLogger(__name__)
 
 
@@ -51,6 +57,9 @@ def _broker(options: argparse.Namespace) -> int:
     if shown and not options.check:
         return Exit.DONE
     read_secret(files, settings.replication.ha_secret_file)
+    credentials = _credentials(files, settings.broker)
+    yaml = Yaml(load_yaml, dump_yaml)
+    tls = FileTls(files, config.get(TlsConfig))
     running = _running_pid(settings) if shown else None
     faults = _used_by_others(settings, running)
     others = StoreOwner(files, settings.store.store_path_root_dir, settings.broker).fault()
@@ -89,6 +98,9 @@ def _broker(options: argparse.Namespace) -> int:
             pid=os.getpid(),
             recovering=recovering,
             refusing=refusing,
+            yaml=yaml,
+            credentials=credentials,
+            tls=tls,
         )
         broker = Broker(settings, host, config.text, change)
         await broker.start()
@@ -102,6 +114,14 @@ def _broker(options: argparse.Namespace) -> int:
 
     log_path = f"{settings.broker.broker_log_dir}/broker.log"
     return serve(config, log_path, settings.broker.pid_file, manager, start, stop)
+
+
+def _credentials(files: FileSystem, broker: BrokerConfig) -> Credentials | None:
+    """Return how this broker signs what it asks others: by the file it is given, or the one beside its rules."""
+    if broker.acl_credentials_file:
+        return read_credentials(files, broker.acl_credentials_file)
+    path = f"{broker.acl_config_path}/{TOOLS_FILE}"
+    return read_credentials(files, path) if broker.acl_enable and files.exists(path) else None
 
 
 def _gib(size: int) -> str:
@@ -126,11 +146,17 @@ def _settings(config: LiveConfig) -> BrokerSettings:
             namesrv_addr=namesrv_addr,
             broker_name=broker.broker_name or host_name(),
             broker_ip1=broker.broker_ip1 or local_ip(namesrv_addr),
+            acl_config_path=broker.acl_config_path or _conf_of_home(),
         ),
         store=config.get(StoreConfig),
         replication=config.get(ReplicationConfig),
         server=config.get(ServerConfig),
     )
+
+
+def _conf_of_home() -> str:
+    home = os.environ.get("ROCKETMQ_HOME")
+    return f"{os.path.abspath(home)}/conf" if home else ""
 
 
 # What another process has already

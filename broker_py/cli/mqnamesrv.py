@@ -15,6 +15,7 @@ from broker_py.runtime.files import DiskFiles
 from broker_py.runtime.live_config import LiveConfig, load_live_config
 from broker_py.runtime.logs import LogConfig
 from broker_py.runtime.notify import ServiceManager
+from broker_py.runtime.tls import FileTls, TlsConfig
 
 COMMAND = "mqnamesrv"
 
@@ -45,17 +46,18 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _nameserver(options: argparse.Namespace) -> int:
     files = DiskFiles()
-    config = load_live_config(files, options.config_file, (NameserverConfig, ServerConfig, LogConfig))
+    config = load_live_config(files, options.config_file, (NameserverConfig, ServerConfig, TlsConfig, LogConfig))
     if only_shows(options, config, COMMAND):
         return Exit.DONE
     settings = NameserverSettings(config)
     own, shared = settings.current(), config.get(ServerConfig)
     clock = SystemClock()
+    tls = FileTls(files, config.get(TlsConfig))
     server: NameServer | None = None
 
     async def start() -> str:
         nonlocal server
-        server = NameServer(settings, shared, clock, files)
+        server = NameServer(settings, shared, clock, files, tls)
         port = await server.start()
         return f"The Name Server boot success. serializeType=JSON, address {shared.bind_address}:{port}"
 

@@ -37,6 +37,20 @@ class Parser(argparse.ArgumentParser):
             help="name servers, host:port, several separated by ; (default: $NAMESRV_ADDR)",
         )
 
+    def add_credentials(self) -> None:
+        """Add `--credentials` and `--tls`, files since the arguments of a process are no secret."""
+        self.add_argument(
+            "--credentials",
+            metavar="FILE",
+            help="sign with the accessKey and secretKey in this file (default: $ROCKETMQ_HOME/conf/tools.yml)",
+        )
+        self.add_argument(
+            "--tls",
+            metavar="FILE",
+            default=os.environ.get("ROCKETMQ_TLS_CONFIG") or None,
+            help="connect by TLS, as this tls.properties says (default: $ROCKETMQ_TLS_CONFIG)",
+        )
+
     def add_output(self) -> None:
         """Add `-o text|json`."""
         self.add_argument("-o", "--output", choices=("text", "json"), default="text", help="form of the output")

@@ -2,15 +2,29 @@
 
 import os
 
+from broker_py.cli.credentials import tools_credentials
 from broker_py.client.client import Client, Identity
 from broker_py.model.address import split_addresses
 from broker_py.runtime.clock import SystemClock
+from broker_py.runtime.files import DiskFiles
 from broker_py.runtime.host import local_ip
+from broker_py.runtime.tls import FileTls, TlsConfig
 
 
-def open_client(name_servers: str | None) -> Client:
-    """Return a client of the name servers "host:port;host:port"; ConfigError when one is no address."""
+def open_client(
+    name_servers: str | None, credentials_file: str | None = None, tls_config_file: str | None = None
+) -> Client:
+    """Return a client of the name servers "host:port;host:port"; ConfigError when one is no address.
+
+    Requests are signed with `credentials_file`, or with $ROCKETMQ_HOME/conf/tools.yml if there is one. With a
+    `tls_config_file`, RocketMQ's tls.properties, connections are TLS.
+    """
     clock = SystemClock()
     addresses = split_addresses(name_servers or "")
     identity = Identity(local_ip(addresses), os.getpid(), clock.now_ms())
-    return Client(addresses, identity, clock)
+    files = DiskFiles()
+    credentials = tools_credentials(files, credentials_file)
+    if tls_config_file is None:
+        return Client(addresses, identity, clock, credentials)
+    tls = FileTls(files, TlsConfig(tls_config_file=os.path.abspath(tls_config_file), tls_enable=True))
+    return Client(addresses, identity, clock, credentials, tls.client)

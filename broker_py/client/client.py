@@ -1,5 +1,6 @@
 """What a client process has, wired together."""
 
+import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
 from random import randrange
@@ -18,6 +19,7 @@ from broker_py.model.subscription import ALL_TAGS
 from broker_py.remoting.client import RemotingClient
 from broker_py.remoting.router import Router
 from broker_py.seams import Clock
+from broker_py.wire.signing import Credentials
 
 
 @dataclass(frozen=True)
@@ -35,13 +37,23 @@ class Identity:
 
 
 class Client:
-    """Connections, and what is done over them. An asynchronous context manager that closes them."""
+    """Connections, and what is done over them. An asynchronous context manager that closes them.
 
-    def __init__(self, name_servers: tuple[str, ...], identity: Identity, clock: Clock) -> None:
+    With `credentials` its requests are signed; `tls` gives what its connections are encrypted with, if they are.
+    """
+
+    def __init__(
+        self,
+        name_servers: tuple[str, ...],
+        identity: Identity,
+        clock: Clock,
+        credentials: Credentials | None = None,
+        tls: Callable[[], ssl.SSLContext | None] = lambda: None,
+    ) -> None:
         self._identity = identity
         self._clock = clock
         self._router = Router()
-        self._remoting = RemotingClient(self._router)
+        self._remoting = RemotingClient(self._router, credentials=credentials, tls=tls)
         first = randrange(len(name_servers)) if name_servers else 0  # noqa: S311  to spread load
         self.name_servers = NameServers(self._remoting, name_servers, first)
         self.routes = Routes(self.name_servers, clock)

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Coroutine
-from typing import Any
+from typing import Any, Final
 
 from broker_py.errors import ConfigError, Unreachable
 from broker_py.nameserver.config import Settings
@@ -12,12 +12,14 @@ from broker_py.nameserver.handlers.registration import RegistrationHandlers
 from broker_py.nameserver.handlers.routes import RouteHandlers
 from broker_py.nameserver.kv_config import KvConfig
 from broker_py.nameserver.route_table import LowestIdChange, RouteTable
+from broker_py.remoting.audit import Audit
 from broker_py.remoting.client import RemotingClient
 from broker_py.remoting.config import ServerConfig
 from broker_py.remoting.connection import Connection
 from broker_py.remoting.outbox import Outbox
 from broker_py.remoting.router import Router
-from broker_py.remoting.server import RemotingServer
+from broker_py.remoting.server import RemotingServer, is_loopback
+from broker_py.remoting.tls import TlsContexts
 from broker_py.seams import Clock, FileSystem
 from broker_py.wire.codes import RequestCode
 from broker_py.wire.command import Command
@@ -26,11 +28,23 @@ from broker_py.wire.headers.nameserver import NotifyMinBrokerIdRequest
 
 log = logging.getLogger(__name__)
 
+_TLS_SECONDS: Final = 5.0
+# What brokers tell and ask, and what only looks.
+_NOT_AUDITED: Final = frozenset({103, 104, 322, 904, 901, 105, 106, 101, 219, 206, 224, 304, 311, 312, 313, 319, 47})
+
 
 class NameServer:
     """Serves brokers and clients on one port (namesrv NamesrvController). It knows of no other name server."""
 
-    def __init__(self, settings: Settings, server_config: ServerConfig, clock: Clock, files: FileSystem) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        server_config: ServerConfig,
+        clock: Clock,
+        files: FileSystem,
+        tls: TlsContexts | None = None,
+    ) -> None:
+        self._tls = tls
         self._settings = settings
         self._clock = clock
         self._table = RouteTable()
@@ -40,17 +54,23 @@ class NameServer:
         self._registration.install(router)
         RouteHandlers(self._table, self._kv, settings, clock).install(router)
         ConfigurationHandlers(self._kv, settings).install(router)
-        self._server = RemotingServer(server_config, router, Outbox(), self._connection_lost)
-        self._client = RemotingClient()
+        Audit(signed=False).watch(router, but=_NOT_AUDITED)
+        self._open = not is_loopback(server_config.bind_address)
+        self._server = RemotingServer(server_config, router, Outbox(), self._connection_lost, tls)
+        self._client = RemotingClient(tls=lambda: None if tls is None else tls.client())
         self._tasks: set[asyncio.Task[None]] = set()
         self._stopping = False
 
     async def start(self) -> int:
         """Load what is kept, listen, and return the port; ConfigError when that can't be done."""
         port = self._server.bind(self._settings.current().listen_port)
+        if self._open:
+            log.warning("whoever reaches port %d may change routes and settings (docs/security.md)", port)
         self._kv.load()
         await self._server.start()
         self._spawn(self._expire_regularly())
+        if self._tls is not None:
+            self._spawn(self._refresh_regularly(self._tls))
         return port
 
     async def stop(self) -> None:
@@ -73,6 +93,11 @@ class NameServer:
         while True:
             await asyncio.sleep(self._settings.current().scan_not_active_broker_interval / 1000)
             self.expire()
+
+    async def _refresh_regularly(self, tls: TlsContexts) -> None:
+        while True:
+            await asyncio.sleep(_TLS_SECONDS)
+            tls.refresh()
 
     def _connection_lost(self, connection: Connection) -> None:
         if not self._stopping:

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import os
+import ssl
 from collections.abc import Callable
 from typing import Final
 
@@ -12,6 +13,7 @@ from broker_py.remoting.connection import Connection, ConnectionOwner
 from broker_py.remoting.outbox import Outbox
 from broker_py.remoting.router import Router
 from broker_py.wire.command import Command
+from broker_py.wire.signing import Credentials, sign
 
 log = logging.getLogger(__name__)
 
@@ -22,7 +24,8 @@ class RemotingClient:
     """Sends requests to addresses "host:port" (remoting netty/NettyRemotingClient).
 
     `on_open(address)` and `on_close(address)` hear of connections made and lost. Requests that a peer sends
-    on our connection go to `router`.
+    on our connection go to `router`. With `credentials` requests are signed;
+    `tls` gives what connections are encrypted with, None for those that are not.
     """
 
     def __init__(
@@ -31,7 +34,11 @@ class RemotingClient:
         outbox: Outbox | None = None,
         on_open: Callable[[str], None] = lambda _: None,
         on_close: Callable[[str], None] = lambda _: None,
+        credentials: Credentials | None = None,
+        tls: Callable[[], ssl.SSLContext | None] = lambda: None,
     ) -> None:
+        self._tls = tls
+        self._credentials = credentials
         self._on_open = on_open
         self._on_close = on_close
         self._connections: dict[str, Connection] = {}
@@ -57,12 +64,16 @@ class RemotingClient:
     async def _dial(self, address: str) -> Connection:
         host, port = split_address(address)
         loop = asyncio.get_running_loop()
+        context = self._tls()
         try:
             _, connection = await asyncio.wait_for(
-                loop.create_connection(lambda: Connection(self._owner), host, port), CONNECT_TIMEOUT_SECONDS
+                loop.create_connection(lambda: Connection(self._owner), host, port, ssl=context),
+                CONNECT_TIMEOUT_SECONDS,
             )
         except asyncio.TimeoutError:
             raise Unreachable(f"{address} did not accept a connection in {CONNECT_TIMEOUT_SECONDS:g} s") from None
+        except ssl.SSLError as error:
+            raise Unreachable(f"{address} can't be connected to by TLS: {_tls_fault(error)}") from None
         except OSError as error:
             why = os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror or error
             raise Unreachable(f"{address} can't be connected to: {why}") from None
@@ -81,11 +92,18 @@ class RemotingClient:
     async def request(self, address: str, command: Command, timeout_seconds: float = 3.0) -> Command:
         """Return the reply of `address`, whatever its code; Unreachable when none comes."""
         connection = await self.connect(address)
+        self._sign(command)
         return await connection.request(command, timeout_seconds)
 
     async def send(self, address: str, command: Command) -> None:
         """Send a request that will not be answered."""
-        (await self.connect(address)).send(command)
+        connection = await self.connect(address)
+        self._sign(command)
+        connection.send(command)
+
+    def _sign(self, command: Command) -> None:
+        if self._credentials is not None:
+            sign(command, self._credentials)
 
     async def close(self) -> None:
         """Close all connections."""
@@ -94,3 +112,9 @@ class RemotingClient:
             connection.write_gathered()
             connection.close()
         await asyncio.sleep(0)
+
+
+def _tls_fault(error: ssl.SSLError) -> str:
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"its certificate is not trusted ({error.verify_message})"
+    return (error.reason or str(error)).lower().replace("_", " ")

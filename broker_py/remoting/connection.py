@@ -78,6 +78,10 @@ class Connection(asyncio.Protocol):
             self.name = f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
         self._owner.on_open(self)
 
+    def go_on_over(self, transport: asyncio.Transport) -> None:
+        """Write to `transport` from here on, a layer above the socket."""
+        self._transport = transport
+
     def data_received(self, data: bytes) -> None:
         """Handle the commands that `data` completes, as one batch."""
         self.last_active = self._loop.time()

@@ -22,6 +22,7 @@ _H = TypeVar("_H")
 # None: the handler answers later, or never. A coroutine: a request that has to wait for somebody else.
 Result = Reply | Coroutine[Any, Any, Reply] | None
 Handle = Callable[[Command, Peer], Result]
+Guard = Callable[[Command, Peer], None]
 
 
 class Router:
@@ -30,6 +31,11 @@ class Router:
     def __init__(self) -> None:
         self._routes: dict[int, Handle] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        self._guard: Guard | None = None
+
+    def guard(self, guard: Guard) -> None:
+        """Have `guard` look at each request that has a handler; what it raises is the answer."""
+        self._guard = guard
 
     def on(self, code: int, header_type: type[_H], handle: Callable[[_H, Command, Peer], Result]) -> None:
         """Serve requests of `code` by `handle`, which gets them with their header typed."""
@@ -44,6 +50,10 @@ class Router:
         assert code not in self._routes, f"two handlers for request code {code}"
         self._routes[code] = handle
 
+    def codes(self) -> list[int]:
+        """The codes of all requests that are served."""
+        return sorted(self._routes)
+
     def wrap(self, code: int, wrapper: Callable[[Handle], Handle]) -> None:
         """Have requests of `code` served by what `wrapper` makes of their handler."""
         self._routes[code] = wrapper(self._routes[code])
@@ -55,6 +65,12 @@ class Router:
             remark = f" request type {command.code} not supported"
             peer.reply(command, Reply(ResponseCode.REQUEST_CODE_NOT_SUPPORTED, remark))
             return
+        if self._guard is not None:
+            try:
+                self._guard(command, peer)
+            except Exception as error:
+                peer.reply(command, _failure(command, peer, error))
+                return
         self.serve(handle, command, peer)
 
     def serve(self, handle: Handle, command: Command, peer: Peer) -> None:

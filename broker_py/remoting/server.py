@@ -4,23 +4,34 @@ import asyncio
 import logging
 import socket
 from collections.abc import Callable
+from ipaddress import ip_address
 from typing import Final
 
 from broker_py.errors import ConfigError
-from broker_py.remoting.config import ServerConfig
+from broker_py.remoting.config import ServerConfig, TlsMode
 from broker_py.remoting.connection import Connection, ConnectionOwner
+from broker_py.remoting.doorway import Doorway
 from broker_py.remoting.outbox import Outbox
 from broker_py.remoting.router import Router
+from broker_py.remoting.tls import TlsContexts
 
 log = logging.getLogger(__name__)
 
 SWEEP_SECONDS: Final = 1.0
 
 
+def is_loopback(address: str) -> bool:
+    """True for an address that only this machine reaches."""
+    try:
+        return ip_address(address).is_loopback
+    except ValueError:
+        return address == "localhost"
+
+
 class RemotingServer:
     """Accepts connections and serves their requests by a router (remoting netty/NettyRemotingServer).
 
-    `on_close` hears of each connection that ends, whatever the cause.
+    `on_close` hears of each connection that ends, whatever the cause. `tls` has the certificates, if there are any.
     """
 
     def __init__(
@@ -29,7 +40,11 @@ class RemotingServer:
         router: Router,
         outbox: Outbox,
         on_close: Callable[[Connection], None] = lambda _: None,
+        tls: TlsContexts | None = None,
     ) -> None:
+        if config.tls_server_mode is TlsMode.enforcing and (tls is None or tls.server() is None):
+            raise ConfigError("tls.server.mode is enforcing, and tls.config.file names no tls.server.certPath")
+        self._tls = tls
         self._config = config
         self._on_close = on_close
         self._connections: set[Connection] = set()
@@ -69,9 +84,7 @@ class RemotingServer:
         while self._bound:
             bound = self._bound.pop(0)
             try:
-                server = await loop.create_server(
-                    lambda: Connection(self._owner), sock=bound, backlog=self._config.server_socket_backlog
-                )
+                server = await loop.create_server(self._accept, sock=bound, backlog=self._config.server_socket_backlog)
             except OSError as error:
                 raise ConfigError(f"can't listen on port {bound.getsockname()[1]}: {error.strerror}") from None
             self._servers.append(server)
@@ -95,6 +108,15 @@ class RemotingServer:
             await asyncio.sleep(0.01)
         for connection in list(self._connections):
             connection.abort()
+
+    def _accept(self) -> asyncio.Protocol:
+        connection = Connection(self._owner)
+        mode = self._config.tls_server_mode
+        context = None if self._tls is None or mode is TlsMode.disabled else self._tls.server()
+        if context is None:
+            return connection
+        plain, seconds = mode is TlsMode.permissive, self._config.server_header_timeout_seconds
+        return Doorway(connection, context, plain_allowed=plain, handshake_seconds=seconds)
 
     def _opened(self, connection: Connection) -> None:
         self._connections.add(connection)

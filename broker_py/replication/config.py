@@ -17,6 +17,7 @@ class ReplicationConfig:
     ha_max_gap_not_in_sync: int = field(default=268_435_456, metadata={"range": (1, 2**63 - 1)})  # bytes
     ha_compare_bytes: int = field(default=67_108_864, metadata={"range": (0, 2**63 - 1)})  # ours; see follower.py
     ha_secret_file: str = field(default="", metadata={"path": True})  # ours; see secret.py
+    ha_tls_enable: bool = False  # ours: replication in TLS, with the certificates of the other ports
     total_replicas: int = field(default=1, metadata={"range": (1, 1024)})
     in_sync_replicas: int = field(default=1, metadata={"range": (1, 1024)})  # the master counts as one
     min_in_sync_replicas: int = field(default=1, metadata={"range": (1, 1024)})  # with fewer, sends are refused

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import ssl
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from enum import Enum
@@ -66,7 +67,9 @@ class ReplicationSink:
         backoff: Backoff | None = None,
         describe: Callable[[], Awaitable[MasterLog | None]] = unknown_master,
         secret: Secret | None = None,
+        tls: Callable[[], ssl.SSLContext | None] = lambda: None,
     ) -> None:
+        self._tls = tls
         self._log = log
         self._config = config
         self._on_append = on_append
@@ -163,7 +166,7 @@ class ReplicationSink:
             if described is not None:
                 check_fit(own_end, self._log.segment_end(0), described)
             host, port = split_address(master)
-            dialling = asyncio.get_running_loop().create_connection(lambda: connection, host, port)
+            dialling = asyncio.get_running_loop().create_connection(lambda: connection, host, port, ssl=self._tls())
             await asyncio.wait_for(dialling, _CONNECT_SECONDS)
             self._connection = connection
             return await connection.closed

@@ -63,7 +63,9 @@ class ReplicationSource:
         max_connections: int = 64,
         secret: Secret | None = None,
         fetch: Fetch = lambda _owner, _miss, _done: False,
+        secure: Callable[[SlaveConnection], asyncio.Protocol] = lambda slave: slave,
     ) -> None:
+        self._secure = secure
         self._log = log
         self._config = config
         self._acks = acks
@@ -87,7 +89,9 @@ class ReplicationSource:
         """
         loop = asyncio.get_running_loop()
         try:
-            self._server = await loop.create_server(self._accept, bind_address or None, port, reuse_address=True)
+            self._server = await loop.create_server(
+                lambda: self._secure(self._accept()), bind_address or None, port, reuse_address=True
+            )
         except OSError as error:
             raise ConfigError(
                 f"haListenPort: can't listen on {bind_address or '*'}:{port}: {error.strerror}"

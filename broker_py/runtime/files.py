@@ -8,6 +8,7 @@ from typing import Final
 from broker_py.seams import File, FileLock
 
 _FILE_MODE: Final = 0o644
+_PRIVATE_MODE: Final = 0o600
 _DIRECTORY_MODE: Final = 0o755
 
 
@@ -83,10 +84,10 @@ class DiskLock:
 class DiskFiles:
     """The real `seams.FileSystem`."""
 
-    def open(self, path: str, *, create: bool = False, write: bool = True) -> File:
+    def open(self, path: str, *, create: bool = False, write: bool = True, private: bool = False) -> File:
         """Open for reading, and for writing unless told not to."""
         flags = (os.O_RDWR if write else os.O_RDONLY) | os.O_CLOEXEC | (os.O_CREAT if create else 0)
-        return DiskFile(os.open(path, flags, _FILE_MODE))
+        return DiskFile(os.open(path, flags, _PRIVATE_MODE if private else _FILE_MODE))
 
     def exists(self, path: str) -> bool:
         """True for a file or a directory."""

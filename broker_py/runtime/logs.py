@@ -15,6 +15,7 @@ from typing import Final, TextIO
 from broker_py.errors import ConfigError
 
 _OWN_PACKAGE: Final = "broker_py"
+_AUDIT: Final = "broker_py.audit"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,9 +45,11 @@ def start_logging(path: str, config: LogConfig, stderr: TextIO | None = None) ->
     """Log to the file `path`, and warnings to stderr too; ConfigError when the file can't be written.
 
     The directory is made if it is missing. When the file is full it becomes `<path>.1`, and that `<path>.2`.
+    What tools changed is kept by itself, in `<path without .log>_audit.log`, with the same limits.
     """
     try:
         file = _open(path, config)
+        audit_file = _open(path.removesuffix(".log") + "_audit.log", config, delay=True)
     except OSError as error:
         raise ConfigError(f"the log file {path} can't be written: {error.strerror or error}") from None
     screen = logging.StreamHandler(stderr or sys.stderr)
@@ -56,12 +59,16 @@ def start_logging(path: str, config: LogConfig, stderr: TextIO | None = None) ->
     for handler in (file, screen):
         handler.setFormatter(LineFormatter())
         root.addHandler(handler)
+    audit_file.setFormatter(LineFormatter())
+    audit = logging.getLogger(_AUDIT)
+    audit.propagate = False
+    audit.addHandler(audit_file)
 
 
-def _open(path: str, config: LogConfig) -> logging.Handler:
+def _open(path: str, config: LogConfig, *, delay: bool = False) -> logging.Handler:
     os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
     return RotatingFileHandler(
-        path, maxBytes=config.log_max_file_bytes, backupCount=config.log_kept_files, encoding="utf-8"
+        path, maxBytes=config.log_max_file_bytes, backupCount=config.log_kept_files, encoding="utf-8", delay=delay
     )
 
 

@@ -204,7 +204,7 @@ class MemoryFiles:
 
     # seams.FileSystem
 
-    def open(self, path: str, *, create: bool = False, write: bool = True) -> MemoryFile:
+    def open(self, path: str, *, create: bool = False, write: bool = True, private: bool = False) -> MemoryFile:
         """Open, or make the file."""
         inode = self._find(path)
         if inode is None and create:

@@ -40,7 +40,7 @@ def test_a_file_that_can_not_be_read_is_said() -> None:
     class Unreadable(MemoryFiles):
         broken = False
 
-        def open(self, path, *, create=False, write=True):  # type: ignore[no-untyped-def]
+        def open(self, path, *, create=False, write=True, private=False):  # type: ignore[no-untyped-def]
             if self.broken and path.endswith("delayOffset.json"):
                 raise OSError(errno.EIO, "Input/output error")
             return super().open(path, create=create, write=write)

@@ -20,7 +20,7 @@ from tests.support.remoting import PATIENCE_SECONDS, serving
 ECHO, WAIT, FAIL, BIG = 1, 2, 4, 5
 
 
-def config(**limits: int) -> ServerConfig:
+def config(**limits: Any) -> ServerConfig:
     return ServerConfig(bind_address="127.0.0.1", **limits)
 
 

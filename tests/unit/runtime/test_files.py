@@ -66,9 +66,9 @@ def test_a_file_that_is_only_read_need_not_be_writable(tmp_path: Path) -> None:
     opened: list[bool] = []
 
     class Watched(DiskFiles):
-        def open(self, path: str, *, create: bool = False, write: bool = True) -> File:
+        def open(self, path: str, *, create: bool = False, write: bool = True, private: bool = False) -> File:
             opened.append(write)
-            return super().open(path, create=create, write=write)
+            return super().open(path, create=create, write=write, private=private)
 
     assert read_file(Watched(), f"{tmp_path}/a") == b"hello"
     assert opened == [False]
@@ -125,3 +125,11 @@ def test_the_lock_keeps_another_process_out_until_it_is_released(tmp_path: Path)
     lock.release()
     lock.release()
     assert other() == "taken"
+
+
+def test_a_private_file_is_for_its_owner_alone_even_where_one_for_all_was_left(tmp_path: Path) -> None:
+    (tmp_path / "a.tmp").write_bytes(b"left by a crash")
+    (tmp_path / "a.tmp").chmod(0o644)
+    replace_file(FILES, f"{tmp_path}/a", b"secret", private=True)
+    assert (tmp_path / "a").stat().st_mode & 0o777 == 0o600
+    assert (tmp_path / "a").read_bytes() == b"secret"

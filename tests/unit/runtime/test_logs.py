@@ -18,9 +18,12 @@ def root() -> Iterator[logging.Logger]:
     logger = logging.getLogger()
     level = logger.level
     yield logger
-    for handler in ours(logger):
-        logger.removeHandler(handler)
-        handler.close()
+    audit = logging.getLogger("broker_py.audit")
+    audit.propagate = True
+    for each in (logger, audit):
+        for handler in ours(each):
+            each.removeHandler(handler)
+            handler.close()
     logger.setLevel(level)
 
 
@@ -84,3 +87,10 @@ def test_a_file_that_can_not_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(ConfigError, match=r"the log file .* can't be written: "):
         start_logging(str(tmp_path / "file" / "namesrv.log"), LogConfig())
+
+
+def test_what_tools_changed_is_kept_by_itself(root: logging.Logger, tmp_path: Path) -> None:
+    start_logging(f"{tmp_path}/broker.log", LogConfig(), io.StringIO())
+    logging.getLogger("broker_py.audit").info("who did what")
+    assert (tmp_path / "broker_audit.log").read_text().endswith("INFO  audit: who did what\n")
+    assert (tmp_path / "broker.log").read_text() == ""

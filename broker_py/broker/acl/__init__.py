@@ -1,0 +1,1 @@
+"""Who may send which request: RocketMQ's plain ACL (module acl of RocketMQ 5.1.0)."""
