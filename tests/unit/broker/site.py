@@ -11,11 +11,13 @@ from broker_py.broker.clients import ConsumerGroup, ConsumerTable, ProducerTable
 from broker_py.broker.config import BrokerConfig, BrokerRole, replicas_to_wait_for
 from broker_py.broker.consumer_offsets import ConsumerOffsetTable
 from broker_py.broker.groups import GroupTable
+from broker_py.broker.handlers.ack import AckHandler
 from broker_py.broker.handlers.broker import BrokerHandler
 from broker_py.broker.handlers.clients import ClientHandler
 from broker_py.broker.handlers.groups import GroupHandler
 from broker_py.broker.handlers.kept import KeptHandler
 from broker_py.broker.handlers.offsets import OffsetHandler
+from broker_py.broker.handlers.pop import PopHandler
 from broker_py.broker.handlers.progress import ProgressHandler
 from broker_py.broker.handlers.pull import PullHandler
 from broker_py.broker.handlers.query import QueryHandler
@@ -26,6 +28,7 @@ from broker_py.broker.kept_files import KeptFiles
 from broker_py.broker.long_polling import ParkedPulls
 from broker_py.broker.metadata import MetadataFile
 from broker_py.broker.own_messages import OwnMessages
+from broker_py.broker.pop.service import PopService
 from broker_py.broker.queue_locks import QueueLocks
 from broker_py.broker.statistics import Statistics
 from broker_py.broker.topics import TopicTable
@@ -113,10 +116,29 @@ class Site:
             sync_replicas=replicas,
             request_flush=self._want_flush,
             grown=lambda: None,
-            dispatched=self.parked.wake,
+            dispatched=self._dispatched,
         )
         self.own = OwnMessages(self.store, self.acks, self._at_end_of_turn)
-        self.store.on_arrival(lambda topic, queue_id, _next, code, _ms: self.parked.arrived(topic, queue_id, code))
+        self.random = 1
+        self.pop = PopService(
+            config,
+            self.store,
+            self.topics,
+            self.groups,
+            self.offsets,
+            self.own,
+            self.metadata("consumerOrderInfo.json"),
+            self.clock,
+            STORE_HOST,
+            self._at_end_of_turn,
+            lambda _owner, _miss, _done: False,
+            lambda _below: self.random,
+        )
+        self.pop.load()
+        self.store.on_arrival(self._arrived)
+        self.store.dispatch(self.acks.visible())
+        self.pop.start()
+        self.pop.step()
         self.shown_config = "brokerName=broker-a\n"
         self.config_changes: list[str] = []
         self.router = Router()
@@ -167,6 +189,17 @@ class Site:
             lambda: {"master": True},
         ).register(router)
         KeptHandler(self.kept).register(router)
+        PopHandler(
+            config,
+            self.topics,
+            self.groups,
+            self.pop.popper,
+            self.pop.waiting,
+            self.statistics,
+            self.clock,
+            lambda handle: handle,
+        ).register(router)
+        AckHandler(config, self.store, self.topics, self.pop.acker).register(router)
 
     def metadata(self, name: str) -> MetadataFile:
         """Return one of the files of the store's config directory."""
@@ -174,6 +207,14 @@ class Site:
 
     def _group_changed(self, group: ConsumerGroup) -> None:
         self.changed_groups.append(group.group)
+
+    def _arrived(self, topic: str, queue_id: int, _next_offset: int, tags_code: int, _stored_ms: int) -> None:
+        self.parked.arrived(topic, queue_id, tags_code)
+        self.pop.waiting.arrived(topic, queue_id)
+
+    def _dispatched(self) -> None:
+        self.parked.wake()
+        self.pop.waiting.wake()
 
     def _at_end_of_turn(self, work: Callable[[], None]) -> None:
         self._end_of_turn.append(work)
@@ -208,6 +249,7 @@ class Site:
         """Let time pass and answer whose time is up."""
         self.clock.advance(ms)
         self.parked.expire(self.clock.monotonic())
+        self.pop.waiting.expire(self.clock.monotonic())
         self.acks.expire()
 
     # Requests
