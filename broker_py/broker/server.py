@@ -20,6 +20,7 @@ from broker_py.broker.consumer_offsets import ConsumerOffsetTable
 from broker_py.broker.foreign_store import check_store
 from broker_py.broker.groups import GroupTable
 from broker_py.broker.handlers.ack import AckHandler
+from broker_py.broker.handlers.assignments import AssignmentHandler
 from broker_py.broker.handlers.broker import BrokerHandler
 from broker_py.broker.handlers.clients import ClientHandler
 from broker_py.broker.handlers.groups import GroupHandler
@@ -43,8 +44,10 @@ from broker_py.broker.pop.service import PopService
 from broker_py.broker.queue_locks import QueueLocks
 from broker_py.broker.registration import Master, Registration
 from broker_py.broker.replica_log import StoreLog
+from broker_py.broker.request_modes import RequestModes
 from broker_py.broker.statistics import Statistics
 from broker_py.broker.store_owner import StoreOwner
+from broker_py.broker.topic_queues import TopicQueues
 from broker_py.broker.topics import TopicTable
 from broker_py.broker.upkeep import Upkeep
 from broker_py.errors import StoreError
@@ -144,6 +147,7 @@ class Broker:
             config.consumer_offset_update_version_step,
         )
         self.kept = KeptFiles(host.files, directory)
+        self.modes = RequestModes(MetadataFile(host.files, directory, "messageRequestMode.json"))
         self.consumers = ConsumerTable(self._notify_members)
         self.producers = ProducerTable()
         self.locks = QueueLocks()
@@ -180,7 +184,9 @@ class Broker:
             else None
         )
         self._sync = (
-            MetadataSync(self._client, self.topics, self.groups, self.offsets, self.kept) if config.is_slave else None
+            MetadataSync(self._client, self.topics, self.groups, self.offsets, self.kept, self.modes)
+            if config.is_slave
+            else None
         )
         self._master_alive = False
         self._registration = Registration(config, self._ha_port, self._client, self._registered_topics, self._heard_of)
@@ -241,6 +247,8 @@ class Broker:
             clock,
             lambda: self._master_alive,
         )
+        queues = TopicQueues(self._client, lambda: self._settings.broker.namesrv_addr, clock)
+        self._assignments = AssignmentHandler(config, self.modes, self.consumers, queues.queues)
         self._topic_handler = TopicHandler(config, self.store, self.topics, self.offsets)
         self._broker_handler = BrokerHandler(
             config,
@@ -273,6 +281,7 @@ class Broker:
         self._broker_handler.register(router)
         KeptHandler(self.kept).register(router)
         self._pop_handler.register(router)
+        self._assignments.register(router)
         AckHandler(config, self.store, self.topics, self.pop.acker).register(router)
         self._cold_reads.register()
 
@@ -299,6 +308,7 @@ class Broker:
         self.topics.load()
         self.groups.load()
         self.offsets.load()
+        self.modes.load()
         self.pop.load()
         self.store.on_arrival(self._arrived)
         self.store.admission.on_fault = self._fault_changed
@@ -581,6 +591,7 @@ class Broker:
         self._send.configure(config)
         self._pull.configure(config)
         self._pop_handler.configure(config)
+        self._assignments.configure(config)
         self._topic_handler.configure(config)
         self._broker_handler.configure(config)
         self._registration.configure(config)

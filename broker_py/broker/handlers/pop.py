@@ -115,7 +115,7 @@ class PopHandler:
             peer.reply(command, self._found(request, popped))
 
         popped = self._popper.pop(request, tag_filter(subscription), then)
-        if popped.count or popped.fault is not None:
+        if popped.found:
             return None
         self._statistics.get_missed += 1
         key = request.topic, request.consumer_group, request.queue_id, POP

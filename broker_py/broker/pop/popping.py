@@ -68,15 +68,17 @@ class Taken:
 
 @dataclass(slots=True)
 class Popped:
-    """What a pop got; `rest` is how much more the queues have, `unread` that one may have more of what is wanted.
+    """What a pop got, as soon as it is safe; `rest` is how much more the queues have.
 
-    `fault` says why there is nothing though there was something.
+    `found`: it got something. `unread`: a queue may have something that is wanted further on. `fault` says why what was
+    found may not be handed out, or part of it.
     """
 
     pop_time: int
     invisible_time: int
     revive_queue: int
     rest: int = 0
+    found: bool = False
     unread: bool = False
     taken: list[Taken] = field(default_factory=list)
     fault: StoreError | None = None
@@ -137,8 +139,8 @@ class Popper:
     def pop(self, request: PopRequest, wanted: Wanted, then: Callable[[Popped], None]) -> Popped:
         """Take up to `max_msg_nums` messages, of those whose tags code is `wanted`.
 
-        Returns what was found; nothing of it may be handed out before `then` is called with what of it is safe. `then`
-        is not called when nothing was found. RequestRefused, StoreError, NotCached: nothing was taken.
+        `then` is called with what is safe to be handed out, unless nothing is `found`. RequestRefused, StoreError,
+        NotCached: nothing was taken.
         """
         popped = Popped(self._clock.now_ms(), request.invisible_time, self._revive_queue(request.order))
         if not self._log.ready:
@@ -154,8 +156,9 @@ class Popper:
                 popped.rest += max(0, self._store.max_offset(topic, queue_id) - max(0, offset))
             elif retry or not _confuses(popped, queue_id):
                 self._take(request, topic, retry, queue_id, left, wanted, popped)
+        popped.found = bool(popped.taken)
         if request.order:
-            if popped.taken:
+            if popped.found:
                 self._hand_out_in_order(request, popped)
                 then(popped)
         else:

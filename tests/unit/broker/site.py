@@ -12,6 +12,7 @@ from broker_py.broker.config import BrokerConfig, BrokerRole, replicas_to_wait_f
 from broker_py.broker.consumer_offsets import ConsumerOffsetTable
 from broker_py.broker.groups import GroupTable
 from broker_py.broker.handlers.ack import AckHandler
+from broker_py.broker.handlers.assignments import AssignmentHandler
 from broker_py.broker.handlers.broker import BrokerHandler
 from broker_py.broker.handlers.clients import ClientHandler
 from broker_py.broker.handlers.groups import GroupHandler
@@ -30,12 +31,14 @@ from broker_py.broker.metadata import MetadataFile
 from broker_py.broker.own_messages import OwnMessages
 from broker_py.broker.pop.service import PopService
 from broker_py.broker.queue_locks import QueueLocks
+from broker_py.broker.request_modes import RequestModes
 from broker_py.broker.statistics import Statistics
 from broker_py.broker.topics import TopicTable
 from broker_py.broker.upkeep import Upkeep
 from broker_py.errors import ConfigError
 from broker_py.message.ids import UniqueIds, pack_host
 from broker_py.message.record import Record, decode_record
+from broker_py.model.message_queue import MessageQueue
 from broker_py.model.topic import TopicConfig
 from broker_py.remoting.connection import Connection
 from broker_py.remoting.router import Router
@@ -95,6 +98,9 @@ class Site:
         self.groups.load()
         self.offsets.load()
         self.kept = KeptFiles(self.files, "/store/config")
+        self.modes = RequestModes(self.metadata("messageRequestMode.json"))
+        self.modes.load()
+        self.cluster_queues: dict[str, list[MessageQueue]] = {}
         self.changed_groups: list[str] = []
         self.consumers = ConsumerTable(self._group_changed)
         self.producers = ProducerTable()
@@ -199,6 +205,7 @@ class Site:
             self.clock,
             lambda handle: handle,
         ).register(router)
+        AssignmentHandler(config, self.modes, self.consumers, self._queues).register(router)
         AckHandler(config, self.store, self.topics, self.pop.acker).register(router)
 
     def metadata(self, name: str) -> MetadataFile:
@@ -207,6 +214,9 @@ class Site:
 
     def _group_changed(self, group: ConsumerGroup) -> None:
         self.changed_groups.append(group.group)
+
+    async def _queues(self, topic: str) -> list[MessageQueue] | None:
+        return self.cluster_queues.get(topic)
 
     def _arrived(self, topic: str, queue_id: int, _next_offset: int, tags_code: int, _stored_ms: int) -> None:
         self.parked.arrived(topic, queue_id, tags_code)
