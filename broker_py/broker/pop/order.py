@@ -163,15 +163,3 @@ class OrderTable:
         info.next_visible[queue_offset] = visible_ms
         self._dirty = True
         return info
-
-    def remove_group(self, group: str) -> None:
-        """Forget what a group has."""
-        for key in [key for key in self._table if key[1] == group]:
-            del self._table[key]
-            self._dirty = True
-
-    def remove_topic(self, topic: str) -> None:
-        """Forget what is out of a topic."""
-        for key in [key for key in self._table if key[0] == topic]:
-            del self._table[key]
-            self._dirty = True
