@@ -87,6 +87,8 @@ class ReviveLog:
         self._fetching: dict[int, int] = {}  # queue id → tries; negative while one is under way
         self._ends: dict[int, int] = {}  # where the queues ended at the start, of those not read up to there
         self._moves: dict[tuple[str, str, int], tuple[int, int]] = {}  # → (log offset, next queue offset)
+        self._faults: dict[int, str] = {}
+        self.renew_behind = _RENEW_BEHIND
         self.behind = False
 
     def start(self, queues: int) -> None:
@@ -139,8 +141,13 @@ class ReviveLog:
                 self._store.without_waiting(self._patience(queue), self._step_queue, queue)
             except NotCached as miss:
                 self._warm(queue, miss)
+            except StoreError as error:
+                if self._faults.get(queue.queue_id) != str(error):
+                    log.error("%s queue %d can't be read on: %s", self.topic, queue.queue_id, error)
+                self._faults[queue.queue_id] = str(error)
             else:
                 self._fetching.pop(queue.queue_id, None)
+                self._faults.pop(queue.queue_id, None)
 
     def _patience(self, queue: ReviveQueue) -> Patience:
         return Patience.NONE if self._fetching.get(queue.queue_id, 0) < _TRIES else Patience.WAIT
@@ -312,7 +319,7 @@ class ReviveLog:
     def _renew(self, queue: ReviveQueue) -> None:
         """Write a check point anew that keeps much of the log from being passed: a start would read all of it."""
         oldest = queue.oldest()
-        if oldest is None or oldest.busy or queue.next_offset - oldest.pin < _RENEW_BEHIND:
+        if oldest is None or oldest.busy or queue.next_offset - oldest.pin < self.renew_behind:
             return
         checkpoint = oldest.checkpoint
         oldest.busy = True

@@ -45,6 +45,7 @@ from broker_py.remoting.router import Router
 from broker_py.replication.acks import AckTable
 from broker_py.replication.config import ReplicationConfig
 from broker_py.store.config import FlushDiskType, StoreConfig
+from broker_py.store.handles import NotCached
 from broker_py.store.store import Store
 from broker_py.wire.codes import RequestCode
 from broker_py.wire.command import Command, Reply
@@ -126,6 +127,7 @@ class Site:
         )
         self.own = OwnMessages(self.store, self.acks, self._at_end_of_turn)
         self.random = 1
+        self.fetches: list[tuple[NotCached, Callable[[OSError | None], None]]] = []
         self.pop = PopService(
             config,
             self.store,
@@ -137,7 +139,7 @@ class Site:
             self.clock,
             STORE_HOST,
             self._at_end_of_turn,
-            lambda _owner, _miss, _done: False,
+            self._fetch,
             lambda _below: self.random,
         )
         self.pop.load()
@@ -214,6 +216,10 @@ class Site:
 
     def _group_changed(self, group: ConsumerGroup) -> None:
         self.changed_groups.append(group.group)
+
+    def _fetch(self, _owner: object, miss: NotCached, done: Callable[[OSError | None], None]) -> bool:
+        self.fetches.append((miss, done))
+        return True
 
     async def _queues(self, topic: str) -> list[MessageQueue] | None:
         return self.cluster_queues.get(topic)

@@ -7,9 +7,11 @@ from typing import Any
 import pytest
 
 from broker_py.broker.config import BrokerRole
+from broker_py.errors import StoreError
 from broker_py.message.properties import decode_properties
 from broker_py.message.record import Message
 from broker_py.model.topic import TopicConfig
+from broker_py.store.reading import GetResult
 from broker_py.wire.codes import RequestCode, ResponseCode
 from broker_py.wire.command import Command, Reply
 from tests.support.memory_files import NOTHING_KEPT, MemoryFiles
@@ -492,9 +494,9 @@ def test_a_slave_pops_nothing() -> None:
     assert (reply.code, reply.remark) == (ResponseCode.NO_PERMISSION, "this broker is a slave: pop from its master")
 
 
-def test_a_check_point_that_keeps_others_waiting_is_written_anew_and_survives(monkeypatch: Any) -> None:
-    monkeypatch.setattr("broker_py.broker.pop.revive_log._RENEW_BEHIND", 4)
+def test_a_check_point_that_keeps_others_waiting_is_written_anew_and_survives() -> None:
     site = a_site(2, revive_queue_num=1)
+    site.pop.revive_log.renew_behind = 4
     reply = pop(site, invisibleTime=50_000, queueId=0)
     for _ in range(3):
         site.send(b"other", queue_id=1)
@@ -510,3 +512,42 @@ def test_a_check_point_that_keeps_others_waiting_is_written_anew_and_survives(mo
 
 def test_a_broker_that_begins_with_files_of_nothing_is_ready() -> None:
     assert Site(MemoryFiles()).pop.revive_log.ready
+
+
+def test_old_check_points_and_messages_are_read_by_somebody_else() -> None:
+    site = a_site(2)
+    pop(site)
+    site.flush()
+    site.store.checkpoint()
+    again = restart(site, save=True)
+    again.clock.advance(10_000)
+    again.files.cool("/store/commitlog/00000000000000000000")
+    fetched: list[str] = []
+    for _ in range(30):
+        again.pop.step()
+        again.end_turn()
+        while again.fetches:
+            miss, done = again.fetches.pop()
+            again.files.open(miss.path).pread(miss.size, miss.position)
+            fetched.append(miss.path)
+            done(None)
+    assert "/store/commitlog/00000000000000000000" in fetched
+    assert len(bodies_of(pop(again))) == 2
+
+
+def test_a_revive_log_that_can_not_be_read_is_said_once_and_holds_up_no_other_queue(caplog: Any) -> None:
+    site = a_site(1, revive_queue_num=2)
+    fine = site.store.get
+    reads: list[int] = []
+
+    def get(topic: str, queue_id: int, *rest: Any) -> GetResult:
+        if topic == REVIVE and queue_id == 0:
+            raise StoreError("the disk says no")
+        reads.append(queue_id)
+        return fine(topic, queue_id, *rest)
+
+    site.store.get = get  # type: ignore[method-assign,assignment]
+    for _ in range(3):
+        site.pop.step()
+    assert reads.count(1) == 3
+    assert [record.message for record in caplog.records] == [f"{REVIVE} queue 0 can't be read on: the disk says no"]
