@@ -20,6 +20,13 @@ class BrokerRole(Enum):
     SLAVE = "SLAVE"
 
 
+class MessageRequestMode(Enum):
+    """Whether clients of a group that let the broker assign queues pull messages or pop them."""
+
+    PULL = "PULL"
+    POP = "POP"
+
+
 @dataclass(frozen=True, kw_only=True)
 class BrokerConfig:
     """Who this broker is, where it listens and what it allows. Times in milliseconds.
@@ -60,6 +67,15 @@ class BrokerConfig:
     channel_expired_timeout: int = field(default=120_000, metadata={"range": _PERIOD, "runtime": True})
     flush_consumer_offset_interval: int = field(default=5000, metadata={"range": _PERIOD, "runtime": True})
     consumer_offset_update_version_step: int = field(default=500, metadata={"range": (1, 1 << 31)})
+
+    revive_queue_num: int = field(default=8, metadata={"range": (1, 64)})
+    pop_polling_size: int = field(default=1024, metadata={"range": (1, 1 << 31), "runtime": True})
+    max_pop_polling_size: int = field(default=100_000, metadata={"range": (1, 1 << 31), "runtime": True})
+    server_load_balancer_enable: bool = field(default=True, metadata={"runtime": True})
+    default_message_request_mode: MessageRequestMode = field(
+        default=MessageRequestMode.PULL, metadata={"runtime": True}
+    )
+    default_pop_share_queue_num: int = field(default=-1, metadata={"range": (-1, (1 << 31) - 1), "runtime": True})
 
     register_name_server_period: int = field(default=30_000, metadata={"range": _PERIOD, "runtime": True})
     register_broker_timeout_mills: int = field(default=24_000, metadata={"range": _PERIOD, "runtime": True})

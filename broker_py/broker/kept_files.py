@@ -1,11 +1,10 @@
 """Files of a store's config directory that this broker has no use for, and keeps for the Java broker that has.
 
     delayOffset.json          how far each delay level is delivered (broker schedule/ScheduleMessageService)
-    messageRequestMode.json   which groups pop (broker loadbalance/MessageRequestModeManager)
     timermetrics, timercheck  timed messages (store timer/TimerMetrics, TimerCheckpoint)
 
-They are handed on to slaves as they are: a Java slave asks for all four, ours for the first two.
-What else lies there (consumerFilter.json, consumerOrderInfo.json, topicQueueMapping.json) is not touched.
+They are handed on to slaves as they are: a Java slave asks for all three, ours for the first.
+What else lies there (consumerFilter.json, topicQueueMapping.json) is not touched.
 """
 
 from typing import Any, Final
@@ -24,17 +23,12 @@ class KeptFiles:
 
     def __init__(self, files: FileSystem, directory: str) -> None:
         self._delay_offsets = MetadataFile(files, directory, "delayOffset.json")
-        self._request_modes = MetadataFile(files, directory, "messageRequestMode.json")
         self._timer_metrics = MetadataFile(files, directory, "timermetrics")
         self._timer_checkpoint = MetadataFile(files, directory, "timercheck")
 
     def delay_offsets(self) -> bytes:
         """Return the body of request 45."""
         return self._delay_offsets.text() or _empty("offsetTable")
-
-    def request_modes(self) -> bytes:
-        """Return the body of request 402."""
-        return self._request_modes.text() or dumps({"messageRequestModeMap": {}})
 
     def timer_metrics(self) -> bytes:
         """Return the body of request 61."""
@@ -48,10 +42,6 @@ class KeptFiles:
     def take_delay_offsets(self, text: bytes) -> None:
         """Make the master's body of request 45 ours, durably. ProtocolError when it is none, OSError."""
         _take(self._delay_offsets, text, "offsetTable")
-
-    def take_request_modes(self, text: bytes) -> None:
-        """Make the master's body of request 402 ours, durably. ProtocolError when it is none, OSError."""
-        _take(self._request_modes, text, "messageRequestModeMap")
 
 
 def _empty(table: str) -> bytes:

@@ -14,6 +14,7 @@ from broker_py.broker.consumer_offsets import ConsumerOffsetTable
 from broker_py.broker.foreign_store import topic_faults
 from broker_py.broker.groups import GroupTable
 from broker_py.broker.kept_files import KeptFiles
+from broker_py.broker.request_modes import RequestModes
 from broker_py.broker.topics import TopicTable, topics_of
 from broker_py.errors import BrokerPyError, RequestFailed, StoreError
 from broker_py.model.data_version import DataVersion
@@ -40,12 +41,14 @@ class MetadataSync:
         groups: GroupTable,
         offsets: ConsumerOffsetTable,
         kept: KeptFiles,
+        modes: RequestModes,
     ) -> None:
         self._client = client
         self._topics = topics
         self._groups = groups
         self._offsets = offsets
         self._kept = kept
+        self._modes = modes
         self._master: str | None = None
         self._fault: str | None = None
         self._changed = asyncio.Event()
@@ -78,7 +81,7 @@ class MetadataSync:
             await self._copy_groups(master)
             await self._copy_offsets(master)
             await self._copy_file(master, RequestCode.GET_ALL_DELAY_OFFSET, self._kept.take_delay_offsets)
-            await self._copy_file(master, RequestCode.GET_ALL_MESSAGE_REQUEST_MODE, self._kept.take_request_modes)
+            await self._copy_file(master, RequestCode.GET_ALL_MESSAGE_REQUEST_MODE, self._modes.take)
         except (BrokerPyError, OSError) as error:
             if self._fault is None:
                 log.warning("topics, groups and offsets were not copied from master %s: %s", master, error)

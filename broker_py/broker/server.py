@@ -20,12 +20,15 @@ from broker_py.broker.config import BrokerConfig, check_together, ha_port, repli
 from broker_py.broker.consumer_offsets import ConsumerOffsetTable
 from broker_py.broker.foreign_store import check_store
 from broker_py.broker.groups import GroupTable
+from broker_py.broker.handlers.ack import AckHandler
 from broker_py.broker.handlers.acl import AclHandler
+from broker_py.broker.handlers.assignments import AssignmentHandler
 from broker_py.broker.handlers.broker import BrokerHandler
 from broker_py.broker.handlers.clients import ClientHandler
 from broker_py.broker.handlers.groups import GroupHandler
 from broker_py.broker.handlers.kept import KeptHandler
 from broker_py.broker.handlers.offsets import OffsetHandler
+from broker_py.broker.handlers.pop import PopHandler
 from broker_py.broker.handlers.progress import ProgressHandler
 from broker_py.broker.handlers.pull import PullHandler
 from broker_py.broker.handlers.query import QueryHandler
@@ -40,12 +43,15 @@ from broker_py.broker.metadata import BACKUP, MetadataFile
 from broker_py.broker.metadata_sync import MetadataSync
 from broker_py.broker.own_messages import OwnMessages
 from broker_py.broker.periodic import Periodic
+from broker_py.broker.pop.service import PopService
 from broker_py.broker.protection import REFRESH_SECONDS, Protection
 from broker_py.broker.queue_locks import QueueLocks
 from broker_py.broker.registration import Master, Registration
 from broker_py.broker.replica_log import StoreLog
+from broker_py.broker.request_modes import RequestModes
 from broker_py.broker.statistics import Statistics
 from broker_py.broker.store_owner import StoreOwner
+from broker_py.broker.topic_queues import TopicQueues
 from broker_py.broker.topics import TopicTable
 from broker_py.broker.upkeep import Upkeep
 from broker_py.errors import StoreError
@@ -151,6 +157,7 @@ class Broker:
             config.consumer_offset_update_version_step,
         )
         self.kept = KeptFiles(host.files, directory)
+        self.modes = RequestModes(MetadataFile(host.files, directory, "messageRequestMode.json"))
         self.consumers = ConsumerTable(self._notify_members)
         self.producers = ProducerTable()
         self.locks = QueueLocks()
@@ -207,7 +214,9 @@ class Broker:
             else None
         )
         self._sync = (
-            MetadataSync(self._client, self.topics, self.groups, self.offsets, self.kept) if config.is_slave else None
+            MetadataSync(self._client, self.topics, self.groups, self.offsets, self.kept, self.modes)
+            if config.is_slave
+            else None
         )
         self._master_alive = False
         self._registration = Registration(config, self._ha_port, self._client, self._registered_topics, self._heard_of)
@@ -223,9 +232,33 @@ class Broker:
             sync_replicas=replicas_to_wait_for(config, settings.replication),
             request_flush=self._flush,
             grown=self._source.wake,
-            dispatched=self.parked.wake,
+            dispatched=self._dispatched,
         )
-        self._own = OwnMessages(self.store, self._acks, lambda work: asyncio.get_running_loop().call_soon(work))
+        self._own = OwnMessages(self.store, self._acks, _soon)
+        self.pop = PopService(
+            config,
+            self.store,
+            self.topics,
+            self.groups,
+            self.offsets,
+            self._own,
+            MetadataFile(host.files, directory, "consumerOrderInfo.json"),
+            clock,
+            store_host,
+            _soon,
+            self._cold_reads.fetch,
+        )
+        self._pop_handler = PopHandler(
+            config,
+            self.topics,
+            self.groups,
+            self.pop.popper,
+            self.pop.waiting,
+            self.filters,
+            self.statistics,
+            clock,
+            self._cold_reads.wrap,
+        )
         self._flusher: Flusher[Any] | None = None
         self._checkpointer: Flusher[Any] | None = None
         self._indexer: Flusher[Any] | None = None
@@ -246,6 +279,8 @@ class Broker:
             clock,
             lambda: self._master_alive,
         )
+        queues = TopicQueues(self._client, lambda: self._settings.broker.namesrv_addr, clock)
+        self._assignments = AssignmentHandler(config, self.modes, self.consumers, queues.queues)
         self._topic_handler = TopicHandler(config, self.store, self.topics, self.offsets)
         self._broker_handler = BrokerHandler(
             config,
@@ -285,6 +320,9 @@ class Broker:
         self._broker_handler.register(router)
         KeptHandler(self.kept).register(router)
         AclHandler(config, self._protection.acl).register(router)
+        self._pop_handler.register(router)
+        self._assignments.register(router)
+        AckHandler(config, self.store, self.topics, self.pop.acker).register(router)
         self._protection.audit(router)
         self._cold_reads.register()
 
@@ -312,6 +350,8 @@ class Broker:
         self.topics.load()
         self.groups.load()
         self.offsets.load()
+        self.modes.load()
+        self.pop.load()
         self.store.on_arrival(self._arrived)
         self.store.admission.on_fault = self._fault_changed
         self.store.copied_end = self._source.copied_end
@@ -323,6 +363,7 @@ class Broker:
             self.store.log.min_offset,
             self.store.written.value,
         )
+        self.pop.start()
         post = asyncio.get_running_loop().call_soon_threadsafe
         self._flusher = Flusher(self.store.start_flush, self.store.finish_flush, post, "flusher")
         self._checkpointer = Flusher(self.store.start_checkpoint, self.store.finish_checkpoint, post, "checkpointer")
@@ -360,6 +401,7 @@ class Broker:
         every(lambda: _INDEX_PAUSE_SECONDS if self.store.index_lag_bytes else 1.0, self._complete_index)
         every(lambda: self._clean_seconds, self._clean)
         every(lambda: self._settings.broker.flush_consumer_offset_interval / 1000, self._save_offsets)
+        every(self.pop.pause_seconds, self.pop.step)
         every(lambda: 1.0, self._each_second)
         every(lambda: 10.0, self._expire_clients)
         every(lambda: REFRESH_SECONDS, self._protection.refresh)
@@ -375,6 +417,7 @@ class Broker:
         while self._acks.waiting and self._host.clock.monotonic() < deadline:
             await asyncio.sleep(0.01)
         self.parked.release_all()
+        self.pop.waiting.release_all()
         await asyncio.sleep(0)
         await self._server.stop()
         if self._sink is not None:
@@ -398,6 +441,11 @@ class Broker:
 
     def _arrived(self, topic: str, queue_id: int, _next_offset: int, tags_code: int, _stored_ms: int) -> None:
         self.parked.arrived(topic, queue_id, tags_code)
+        self.pop.waiting.arrived(topic, queue_id)
+
+    def _dispatched(self) -> None:
+        self.parked.wake()
+        self.pop.waiting.wake()
 
     def _slave_acknowledged(self) -> None:
         self._acks.advance()
@@ -428,8 +476,10 @@ class Broker:
             self._upkeep.done("the checkpoint")
 
     def _save_offsets(self) -> None:
+        self.pop.revive_log.note_position()
         try:
             self.offsets.save()
+            self.pop.order.save()
         except OSError as error:
             self._upkeep.failed("the consumer offsets", error)
         else:
@@ -455,6 +505,7 @@ class Broker:
 
     def _tick(self) -> None:
         self.parked.expire(self._host.clock.monotonic())
+        self.pop.waiting.expire(self._host.clock.monotonic())
         self._acks.expire()
 
     def _each_second(self) -> None:
@@ -487,6 +538,7 @@ class Broker:
 
     def _lost(self, connection: Connection) -> None:
         self.parked.drop(connection)
+        self.pop.waiting.drop(connection)
         self.consumers.lost(connection)
         self.producers.lost(connection)
 
@@ -582,6 +634,13 @@ class Broker:
         self._send.configure(config)
         self._pull.configure(config)
         self.filters.configure(config)
+        self._pop_handler.configure(config)
+        self._assignments.configure(config)
         self._topic_handler.configure(config)
         self._broker_handler.configure(config)
         self._registration.configure(config)
+
+
+def _soon(work: Callable[[], None]) -> object:
+    """Have `work` called at the end of the event loop's turn."""
+    return asyncio.get_running_loop().call_soon(work)

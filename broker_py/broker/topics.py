@@ -48,7 +48,7 @@ def system_topics(config: BrokerConfig) -> list[TopicConfig]:
         (OFFSET_MOVED_TOPIC, 1, READ_WRITE),
         (SCHEDULE_TOPIC, 18, READ_WRITE),
         (f"{cluster}_REPLY_TOPIC", 1, READ_WRITE),
-        (f"rmq_sys_REVIVE_LOG_{cluster}", 8, READ_WRITE),
+        (f"rmq_sys_REVIVE_LOG_{cluster}", config.revive_queue_num, READ_WRITE),
         (f"rmq_sys_SYNC_BROKER_MEMBER_{name}", 1, PERM_INHERIT),
         (HALF_TOPIC, 1, READ_WRITE),
         (OP_HALF_TOPIC, 1, READ_WRITE),

@@ -1,4 +1,4 @@
-"""What slaves copy and this broker only keeps: requests 45, 60, 61 and 402 (broker processor/AdminBrokerProcessor)."""
+"""What slaves copy and this broker only keeps: requests 45, 60 and 61 (broker processor/AdminBrokerProcessor)."""
 
 from collections.abc import Callable
 
@@ -22,7 +22,6 @@ class KeptHandler:
             (RequestCode.GET_ALL_DELAY_OFFSET, self._kept.delay_offsets),
             (RequestCode.GET_TIMER_CHECK_POINT, self._kept.timer_checkpoint),
             (RequestCode.GET_TIMER_METRICS, self._kept.timer_metrics),
-            (RequestCode.GET_ALL_MESSAGE_REQUEST_MODE, self._kept.request_modes),
         ):
             router.on_command(code, _answer(read))
 

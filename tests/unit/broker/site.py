@@ -11,11 +11,14 @@ from broker_py.broker.clients import ConsumerGroup, ConsumerTable, ProducerTable
 from broker_py.broker.config import BrokerConfig, BrokerRole, replicas_to_wait_for
 from broker_py.broker.consumer_offsets import ConsumerOffsetTable
 from broker_py.broker.groups import GroupTable
+from broker_py.broker.handlers.ack import AckHandler
+from broker_py.broker.handlers.assignments import AssignmentHandler
 from broker_py.broker.handlers.broker import BrokerHandler
 from broker_py.broker.handlers.clients import ClientHandler
 from broker_py.broker.handlers.groups import GroupHandler
 from broker_py.broker.handlers.kept import KeptHandler
 from broker_py.broker.handlers.offsets import OffsetHandler
+from broker_py.broker.handlers.pop import PopHandler
 from broker_py.broker.handlers.progress import ProgressHandler
 from broker_py.broker.handlers.pull import PullHandler
 from broker_py.broker.handlers.query import QueryHandler
@@ -27,19 +30,23 @@ from broker_py.broker.long_polling import ParkedPulls
 from broker_py.broker.message_filter import MessageFilters
 from broker_py.broker.metadata import MetadataFile
 from broker_py.broker.own_messages import OwnMessages
+from broker_py.broker.pop.service import PopService
 from broker_py.broker.queue_locks import QueueLocks
+from broker_py.broker.request_modes import RequestModes
 from broker_py.broker.statistics import Statistics
 from broker_py.broker.topics import TopicTable
 from broker_py.broker.upkeep import Upkeep
 from broker_py.errors import ConfigError
 from broker_py.message.ids import UniqueIds, pack_host
 from broker_py.message.record import Record, decode_record
+from broker_py.model.message_queue import MessageQueue
 from broker_py.model.topic import TopicConfig
 from broker_py.remoting.connection import Connection
 from broker_py.remoting.router import Router
 from broker_py.replication.acks import AckTable
 from broker_py.replication.config import ReplicationConfig
 from broker_py.store.config import FlushDiskType, StoreConfig
+from broker_py.store.handles import NotCached
 from broker_py.store.store import Store
 from broker_py.wire.codes import RequestCode
 from broker_py.wire.command import Command, Reply
@@ -93,6 +100,9 @@ class Site:
         self.groups.load()
         self.offsets.load()
         self.kept = KeptFiles(self.files, "/store/config")
+        self.modes = RequestModes(self.metadata("messageRequestMode.json"))
+        self.modes.load()
+        self.cluster_queues: dict[str, list[MessageQueue]] = {}
         self.changed_groups: list[str] = []
         self.consumers = ConsumerTable(self._group_changed)
         self.producers = ProducerTable()
@@ -115,10 +125,30 @@ class Site:
             sync_replicas=replicas,
             request_flush=self._want_flush,
             grown=lambda: None,
-            dispatched=self.parked.wake,
+            dispatched=self._dispatched,
         )
         self.own = OwnMessages(self.store, self.acks, self._at_end_of_turn)
-        self.store.on_arrival(lambda topic, queue_id, _next, code, _ms: self.parked.arrived(topic, queue_id, code))
+        self.random = 1
+        self.fetches: list[tuple[NotCached, Callable[[OSError | None], None]]] = []
+        self.pop = PopService(
+            config,
+            self.store,
+            self.topics,
+            self.groups,
+            self.offsets,
+            self.own,
+            self.metadata("consumerOrderInfo.json"),
+            self.clock,
+            STORE_HOST,
+            self._at_end_of_turn,
+            self._fetch,
+            lambda _below: self.random,
+        )
+        self.pop.load()
+        self.store.on_arrival(self._arrived)
+        self.store.dispatch(self.acks.visible())
+        self.pop.start()
+        self.pop.step()
         self.shown_config = "brokerName=broker-a\n"
         self.config_changes: list[str] = []
         self.router = Router()
@@ -177,6 +207,19 @@ class Site:
             lambda: {"master": True},
         ).register(router)
         KeptHandler(self.kept).register(router)
+        PopHandler(
+            config,
+            self.topics,
+            self.groups,
+            self.pop.popper,
+            self.pop.waiting,
+            self.filters,
+            self.statistics,
+            self.clock,
+            lambda handle: handle,
+        ).register(router)
+        AssignmentHandler(config, self.modes, self.consumers, self._queues).register(router)
+        AckHandler(config, self.store, self.topics, self.pop.acker).register(router)
 
     def metadata(self, name: str) -> MetadataFile:
         """Return one of the files of the store's config directory."""
@@ -184,6 +227,21 @@ class Site:
 
     def _group_changed(self, group: ConsumerGroup) -> None:
         self.changed_groups.append(group.group)
+
+    def _fetch(self, _owner: object, miss: NotCached, done: Callable[[OSError | None], None]) -> bool:
+        self.fetches.append((miss, done))
+        return True
+
+    async def _queues(self, topic: str) -> list[MessageQueue] | None:
+        return self.cluster_queues.get(topic)
+
+    def _arrived(self, topic: str, queue_id: int, _next_offset: int, tags_code: int, _stored_ms: int) -> None:
+        self.parked.arrived(topic, queue_id, tags_code)
+        self.pop.waiting.arrived(topic, queue_id)
+
+    def _dispatched(self) -> None:
+        self.parked.wake()
+        self.pop.waiting.wake()
 
     def _at_end_of_turn(self, work: Callable[[], None]) -> None:
         self._end_of_turn.append(work)
@@ -218,6 +276,7 @@ class Site:
         """Let time pass and answer whose time is up."""
         self.clock.advance(ms)
         self.parked.expire(self.clock.monotonic())
+        self.pop.waiting.expire(self.clock.monotonic())
         self.acks.expire()
 
     # Requests

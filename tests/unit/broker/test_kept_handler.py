@@ -9,7 +9,6 @@ from tests.unit.broker.site import Site, body_of
 
 FILES = {
     "delayOffset.json": (RequestCode.GET_ALL_DELAY_OFFSET, b'{\n\t"offsetTable":{1:10,3:250}\n}'),
-    "messageRequestMode.json": (RequestCode.GET_ALL_MESSAGE_REQUEST_MODE, b'{"messageRequestModeMap":{"T":{}}}'),
     "timermetrics": (RequestCode.GET_TIMER_METRICS, b'{"timingCount":{"T":{"count":{"value":1}}}}'),
 }
 
@@ -55,7 +54,7 @@ def test_a_file_that_can_not_be_read_is_said() -> None:
 def test_a_broker_leaves_alone_what_it_has_no_use_for() -> None:
     files = MemoryFiles()
     files.make_dirs("/store/config")
-    names = [*FILES, "timercheck", "consumerFilter.json", "consumerOrderInfo.json", "topicQueueMapping.json"]
+    names = [*FILES, "timercheck", "consumerFilter.json", "topicQueueMapping.json"]
     for name in names:
         replace_file(files, f"/store/config/{name}", b"{1:2} of " + name.encode())
     site = Site(files)

@@ -5,8 +5,9 @@ import errno
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from broker_py.broker.config import BrokerRole
+from broker_py.broker.config import BrokerRole, MessageRequestMode
 from broker_py.broker.metadata_sync import MetadataSync
+from broker_py.broker.request_modes import RequestMode
 from broker_py.model.group import GroupConfig
 from broker_py.model.topic import TopicConfig
 from broker_py.remoting.client import RemotingClient
@@ -38,7 +39,7 @@ def following(slave: Site, router: Router, until: Callable[[], bool], again: Cal
     async def scenario() -> None:
         async with serving(router) as server:
             client = RemotingClient()
-            sync = MetadataSync(client, slave.topics, slave.groups, slave.offsets, slave.kept)
+            sync = MetadataSync(client, slave.topics, slave.groups, slave.offsets, slave.kept, slave.modes)
             task = asyncio.ensure_future(sync.run())
             sync.set_master(server.address)
             await wait(until)
@@ -74,13 +75,15 @@ def test_a_slave_takes_its_masters_topics_groups_and_offsets_over_durably() -> N
         assert site.offsets.offset("g", "M", 0) == 7
 
 
-def test_a_slave_keeps_its_masters_delay_offsets_and_request_modes_as_they_were_sent() -> None:
+def test_a_slave_keeps_its_masters_delay_offsets_as_they_were_sent_and_its_request_modes() -> None:
     master, slave = a_master(), a_slave()
-    delays, modes = b'{"offsetTable":{3:250}}', b'{"messageRequestModeMap":{"T":{"g":{"mode":"POP"}}}}'
+    delays = b'{"offsetTable":{3:250}}'
     master.kept.take_delay_offsets(delays)
-    master.kept.take_request_modes(modes)
-    following(slave, master.router, lambda: slave.kept.request_modes() == modes)
+    mode = RequestMode("T", "g", MessageRequestMode.POP, 8)
+    master.modes.put(mode)
+    following(slave, master.router, lambda: slave.modes.get("T", "g") == mode)
     assert slave.kept.delay_offsets() == delays
+    assert slave.files.exists("/store/config/messageRequestMode.json")
 
 
 def test_a_master_without_these_files_is_followed_all_the_same(caplog: Any) -> None:
@@ -95,7 +98,7 @@ def test_a_master_without_these_files_is_followed_all_the_same(caplog: Any) -> N
             router.on_command(code, lambda command, _: master.ask(command.code))
         client = RemotingClient()
         async with serving(router) as server:
-            sync = MetadataSync(client, slave.topics, slave.groups, slave.offsets, slave.kept)
+            sync = MetadataSync(client, slave.topics, slave.groups, slave.offsets, slave.kept, slave.modes)
             await sync._copy_once(server.address)
         await client.close()
         assert sync.fault is None
@@ -110,7 +113,7 @@ def test_a_topic_that_can_not_be_served_here_is_said_and_the_table_not_taken() -
         master.topics.put(TopicConfig(topic_name="B", attributes={"queue.type": "BatchCQ"}))
         client = RemotingClient()
         async with serving(master.router) as server:
-            sync = MetadataSync(client, slave.topics, slave.groups, slave.offsets, slave.kept)
+            sync = MetadataSync(client, slave.topics, slave.groups, slave.offsets, slave.kept, slave.modes)
             await sync._copy_once(server.address)
         await client.close()
         assert "the topic B has queue.type=BatchCQ, which this broker can't serve" in str(sync.fault)
@@ -190,7 +193,7 @@ def test_a_master_that_is_gone_is_told_once_and_its_return_too(caplog: Any) -> N
     async def scenario() -> None:
         slave = a_slave()
         client = RemotingClient()
-        sync = MetadataSync(client, slave.topics, slave.groups, slave.offsets, slave.kept)
+        sync = MetadataSync(client, slave.topics, slave.groups, slave.offsets, slave.kept, slave.modes)
         await sync._copy_once("127.0.0.1:1")
         await sync._copy_once("127.0.0.1:1")
         assert len([record for record in caplog.records if "were not copied" in record.message]) == 1
