@@ -30,7 +30,10 @@ class Half:
 
 
 class HalfSite(Site):
-    """Its clock is a manual one: `transactionTimeOut` is 6 s, so a check finds nothing before that has passed."""
+    """Its clock is a manual one: `transactionTimeOut` is 6 s, so a check finds nothing before that has passed.
+
+    `between` is called while a check waits for what it put back.
+    """
 
     def __init__(self, *arguments: Any, **settings: Any) -> None:
         super().__init__(*arguments, **settings)
@@ -47,6 +50,7 @@ class HalfSite(Site):
             self.clock,
         )
         self.checks.start()
+        self.between: Callable[[], None] = lambda: None
 
     def half_send(self, body: bytes = b"hello", unique_id: str = "U1", **properties: str) -> Command:
         """Return the send of a transactional message."""
@@ -63,7 +67,8 @@ class HalfSite(Site):
         command = self.half_send(body, unique_id, **properties)
         self.receive(command, peer=peer)
         reply = peer.reply_to(command)
-        assert reply is not None and reply.code == 0, reply
+        assert reply is not None
+        assert reply.code == 0, reply.remark
         return half_at(reply)
 
     def end_command(self, half: Half, how: int, group: str = "pg", **ext: Any) -> Command:
@@ -104,6 +109,7 @@ class HalfSite(Site):
         while not task.done():
             await asyncio.sleep(0)
             self.end_turn()
+            self.between()
             if self.flushes_wanted:
                 self.flushes_wanted = 0
                 self.flush()
