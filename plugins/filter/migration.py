@@ -185,7 +185,11 @@ def kv_problems(name: str, kv_config: str, running: Mapping[str, str]) -> list[s
 
 def pending_problems(name: str, pending: Mapping[str, int]) -> list[str]:
     """Say what a Java broker keeps for later, which ours would keep and not act on."""
-    return [f"{name} has at most {messages} {_KINDS[kind]}" for kind, messages in pending.items() if messages and kind in _KINDS]
+    return [
+        f"{name} has at most {messages} {_KINDS[kind]}"
+        for kind, messages in pending.items()
+        if messages and kind in _KINDS
+    ]
 
 
 class FilterModule:

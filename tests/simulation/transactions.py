@@ -153,7 +153,7 @@ class TransactionCrasher:
             files, known, now_ms, number = MemoryFiles(), Known(), START_MS, 0
             for _ in range(3):
                 life = Life(files, self.random, known, now_ms)
-                files.on_step = lambda operation, life=life: self._crash(operation, life)  # type: ignore[misc]
+                files.on_step = lambda operation, life=life: self._crash(operation, life)
                 for _ in range(self.random.randrange(20, 80)):
                     number += 1
                     life.step(number)
