@@ -123,6 +123,18 @@ class ProducerTable:
     def __init__(self) -> None:
         self._groups: dict[str, dict[Peer, Client]] = {}
         self._groups_of: dict[Peer, dict[str, None]] = {}
+        self._by_id: dict[str, Client] = {}
+        self._turn = 0
+
+    def find(self, client_id: str) -> Client | None:
+        """Return a client of whatever group by its id."""
+        return self._by_id.get(client_id)
+
+    def one_of(self, group: str) -> Client | None:
+        """Return a member of a group that is connected, another one each time; None without any."""
+        members = [client for client in self._groups.get(group, {}).values() if client.peer.is_open]
+        self._turn += 1
+        return members[self._turn % len(members)] if members else None
 
     def members(self, group: str) -> list[Client]:
         """The members of a group."""
@@ -136,17 +148,22 @@ class ProducerTable:
         """A member's heartbeat."""
         self._groups.setdefault(group, {})[client.peer] = client
         self._groups_of.setdefault(client.peer, {})[group] = None
+        self._by_id[client.client_id] = client
 
     def left(self, group: str, peer: Peer) -> None:
         """A member says goodbye to a group."""
         members = self._groups.get(group, {})
         if peer not in members:
             return
-        del members[peer], self._groups_of[peer][group]
+        client = members.pop(peer)
+        del self._groups_of[peer][group]
         if not members:
             del self._groups[group]
         if not self._groups_of[peer]:
             del self._groups_of[peer]
+            known = self._by_id.get(client.client_id)
+            if known is not None and known.peer is peer:
+                del self._by_id[client.client_id]
 
     def lost(self, peer: Peer) -> None:
         """A connection ended."""

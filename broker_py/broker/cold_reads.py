@@ -4,7 +4,9 @@ A handler is called with reads that do not wait. If one would have to, its bytes
 the handler is called again, from the start: it must do nothing before its last read that it may not do twice.
 """
 
-from typing import Final
+import asyncio
+from collections.abc import Callable
+from typing import Any, Final, TypeVar
 
 from broker_py.errors import RequestRefused, StoreError
 from broker_py.remoting.peer import Peer
@@ -15,10 +17,15 @@ from broker_py.store.warmer import Done, Warmer
 from broker_py.wire.codes import RequestCode, ResponseCode
 from broker_py.wire.command import Command
 
+_T = TypeVar("_T")
+
 READING: Final = (
     RequestCode.PULL_MESSAGE,
     RequestCode.LITE_PULL_MESSAGE,
     RequestCode.VIEW_MESSAGE_BY_ID,
+    RequestCode.END_TRANSACTION,
+    RequestCode.RESUME_CHECK_HALF_MESSAGE,
+    RequestCode.CONSUME_MESSAGE_DIRECTLY,
     RequestCode.QUERY_CONSUMER_OFFSET,
     RequestCode.SEARCH_OFFSET_BY_TIMESTAMP,
     RequestCode.GET_EARLIEST_MSG_STORETIME,
@@ -62,6 +69,11 @@ class _Tries:
         return Patience.LITTLE if self._count else Patience.NONE
 
 
+def _set(fetched: "asyncio.Future[OSError | None]", error: OSError | None) -> None:
+    if not fetched.done():
+        fetched.set_result(error)
+
+
 class ColdReads:
     """Serves requests that read the store. `warmer` is there once the broker has started; without it, reads wait."""
 
@@ -82,6 +94,22 @@ class ColdReads:
     def fetch(self, owner: object, miss: NotCached, done: Done) -> bool:
         """Bring bytes into memory and call `done`; False when too many reads wait already."""
         return self.warmer is not None and self.warmer.request(owner, miss, done)
+
+    async def read(self, owner: object, work: Callable[..., _T], *arguments: Any) -> _T:
+        """Return what `work` returns, which reads the store for a service of the broker. StoreError when it can't."""
+        tries = _Tries()
+        while self.warmer is not None:
+            try:
+                return self._store.without_waiting(tries.patience, work, *arguments)
+            except NotCached as miss:
+                tries.add(miss)
+                fetched: asyncio.Future[OSError | None] = asyncio.get_running_loop().create_future()
+                if not self.fetch(owner, miss, lambda error, fetched=fetched: _set(fetched, error)):  # type: ignore[misc]
+                    raise StoreError("too many reads of old messages wait") from None
+            error = await fetched
+            if error is not None:
+                raise StoreError(f"{tries.last[0]} can't be read at {tries.last[1]}: {error}")
+        return work(*arguments)
 
     def _try(self, handle: Handle, command: Command, peer: Peer, tries: _Tries | None) -> Result:
         if self.warmer is None:

@@ -76,6 +76,13 @@ class BrokerConfig:
         default=MessageRequestMode.PULL, metadata={"runtime": True}
     )
     default_pop_share_queue_num: int = field(default=-1, metadata={"range": (-1, (1 << 31) - 1), "runtime": True})
+    reject_transaction_message: bool = field(default=False, metadata={"runtime": True})
+    transaction_time_out: int = field(default=6000, metadata={"range": (0, 86_400_000), "runtime": True})
+    transaction_check_interval: int = field(default=60_000, metadata={"range": _PERIOD, "runtime": True})
+    transaction_check_max: int = field(default=15, metadata={"range": (1, 1000), "runtime": True})
+    transaction_op_msg_max_size: int = field(default=4096, metadata={"range": (32, 1 << 20), "runtime": True})
+    transaction_op_batch_interval: int = field(default=3000, metadata={"range": _PERIOD, "runtime": True})
+    store_reply_message_enable: bool = field(default=True, metadata={"runtime": True})
 
     register_name_server_period: int = field(default=30_000, metadata={"range": _PERIOD, "runtime": True})
     register_broker_timeout_mills: int = field(default=24_000, metadata={"range": _PERIOD, "runtime": True})

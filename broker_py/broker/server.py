@@ -18,6 +18,7 @@ from broker_py.broker.clients import ConsumerGroup, ConsumerTable, ProducerTable
 from broker_py.broker.cold_reads import ColdReads
 from broker_py.broker.config import BrokerConfig, check_together, ha_port, replicas_to_wait_for
 from broker_py.broker.consumer_offsets import ConsumerOffsetTable
+from broker_py.broker.decisions import Decisions
 from broker_py.broker.foreign_store import check_store
 from broker_py.broker.groups import GroupTable
 from broker_py.broker.handlers.ack import AckHandler
@@ -33,8 +34,10 @@ from broker_py.broker.handlers.progress import ProgressHandler
 from broker_py.broker.handlers.pull import PullHandler
 from broker_py.broker.handlers.query import QueryHandler
 from broker_py.broker.handlers.relays import RelayHandler
+from broker_py.broker.handlers.replies import ReplyHandler
 from broker_py.broker.handlers.send import SendHandler
 from broker_py.broker.handlers.topics import TopicHandler
+from broker_py.broker.handlers.transactions import TransactionHandler
 from broker_py.broker.kept_files import KeptFiles
 from broker_py.broker.long_polling import ParkedPulls
 from broker_py.broker.master_view import MasterView
@@ -53,6 +56,7 @@ from broker_py.broker.statistics import Statistics
 from broker_py.broker.store_owner import StoreOwner
 from broker_py.broker.topic_queues import TopicQueues
 from broker_py.broker.topics import TopicTable
+from broker_py.broker.transaction_checks import TransactionChecks
 from broker_py.broker.upkeep import Upkeep
 from broker_py.errors import StoreError
 from broker_py.message.ids import UniqueIds, pack_host
@@ -259,6 +263,20 @@ class Broker:
             clock,
             self._cold_reads.wrap,
         )
+        self._decisions = Decisions(config, self._own, store_host, clock)
+        self._transaction_checks = TransactionChecks(
+            config,
+            self.store,
+            self.topics,
+            self.offsets,
+            self.producers,
+            self._own,
+            self._decisions,
+            self._cold_reads.read,
+            store_host,
+            clock,
+        )
+        self._replies = ReplyHandler(config, self.topics, self.producers, self._own, store_host, clock)
         self._flusher: Flusher[Any] | None = None
         self._checkpointer: Flusher[Any] | None = None
         self._indexer: Flusher[Any] | None = None
@@ -316,7 +334,9 @@ class Broker:
         GroupHandler(config, self.topics, self.groups, self.offsets).register(router)
         ProgressHandler(config, self.store, self.topics, self.groups, self.offsets, self.consumers).register(router)
         QueryHandler(self.store).register(router)
-        RelayHandler(config, self.store, self.topics, self.offsets, self.consumers).register(router)
+        RelayHandler(config, self.store, self.topics, self.groups, self.offsets, self.consumers).register(router)
+        TransactionHandler(config, self.store, self._acks, self._own, self._decisions).register(router)
+        self._replies.register(router)
         self._broker_handler.register(router)
         KeptHandler(self.kept).register(router)
         AclHandler(config, self._protection.acl).register(router)
@@ -356,6 +376,8 @@ class Broker:
         self.store.admission.on_fault = self._fault_changed
         self.store.copied_end = self._source.copied_end
         self.store.dispatch(self._acks.visible())
+        if not config.is_slave:
+            self._transaction_checks.start()
         log.info(
             "store %s is open after %.2f s: log from %d to %d",
             self._settings.store.store_path_root_dir,
@@ -405,6 +427,9 @@ class Broker:
         every(lambda: 1.0, self._each_second)
         every(lambda: 10.0, self._expire_clients)
         every(lambda: REFRESH_SECONDS, self._protection.refresh)
+        if not self._settings.broker.is_slave:
+            every(lambda: self._settings.broker.transaction_op_batch_interval / 1000, self._decisions.write)
+            every(lambda: self._settings.broker.transaction_check_interval / 1000, self._transaction_checks.run)
         if self._sink is not None:
             self._periodic.keep(self._sink.run())
         if self._sync is not None:
@@ -420,6 +445,7 @@ class Broker:
         self.pop.waiting.release_all()
         await asyncio.sleep(0)
         await self._server.stop()
+        self._write_decisions()
         if self._sink is not None:
             await self._sink.stop()
         await self._periodic.stop()
@@ -430,9 +456,17 @@ class Broker:
                 flusher.stop()
         if self._cold_reads.warmer is not None:
             self._cold_reads.warmer.stop()
+        self._transaction_checks.write_down()
         self._save_offsets()
         self.store.admission.on_fault = lambda: None
         self.store.close()
+
+    def _write_decisions(self) -> None:
+        """What is not written down when the broker stops is checked again after its start."""
+        try:
+            self._decisions.write()
+        except StoreError as error:
+            log.warning("the last decisions about half messages are not written down: %s", error)
 
     # The log's end moves
 
@@ -511,6 +545,7 @@ class Broker:
     def _each_second(self) -> None:
         now_ms = self._host.clock.now_ms()
         self.statistics.sample(now_ms)
+        self._transaction_checks.write_down()
         if self.store.checkpoint_due:
             self._save_checkpoint()
         if self.store.admission.full:
@@ -639,6 +674,9 @@ class Broker:
         self._topic_handler.configure(config)
         self._broker_handler.configure(config)
         self._registration.configure(config)
+        self._decisions.configure(config)
+        self._transaction_checks.configure(config)
+        self._replies.configure(config)
 
 
 def _soon(work: Callable[[], None]) -> object:

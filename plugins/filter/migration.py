@@ -52,7 +52,6 @@ _HIDDEN = ("/home/", "/root/", "/run/user/")
 _KINDS = {
     "delayed": "delayed messages that are not delivered yet",
     "timed": "timed messages that are not delivered yet",
-    "half": "halves of transactions that are not decided yet",
     "popped": "receipts of POP consumers that are not looked at yet",
 }
 
@@ -186,7 +185,11 @@ def kv_problems(name: str, kv_config: str, running: Mapping[str, str]) -> list[s
 
 def pending_problems(name: str, pending: Mapping[str, int]) -> list[str]:
     """Say what a Java broker keeps for later, which ours would keep and not act on."""
-    return [f"{name} has at most {messages} {_KINDS[kind]}" for kind, messages in pending.items() if messages]
+    return [
+        f"{name} has at most {messages} {_KINDS[kind]}"
+        for kind, messages in pending.items()
+        if messages and kind in _KINDS
+    ]
 
 
 class FilterModule:

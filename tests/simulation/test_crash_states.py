@@ -1,4 +1,4 @@
-"""Lives of a store, of a replica and of a pair, cut short at every operation in several ways.
+"""Lives of a store, a broker with transactions, a replica and a pair, cut short at every operation in several ways.
 
 `CRASH_STATES` says how many states, `CRASH_SEED` where the random numbers begin.
 """
@@ -12,6 +12,7 @@ import pytest
 from tests.simulation.lives import lives
 from tests.simulation.pair import pairs
 from tests.simulation.replica import replicas
+from tests.simulation.transactions import TransactionCrasher
 
 STATES: Final = int(os.environ.get("CRASH_STATES", "2400"))
 SEED: Final = int(os.environ.get("CRASH_SEED", "20260001"))
@@ -42,6 +43,13 @@ def test_what_was_flushed_survives_a_crash_at_any_operation(seed: int, record_pr
 @pytest.mark.timeout(3600)
 def test_a_replica_continues_from_whatever_a_crash_leaves(record_property: Record) -> None:
     judge(replicas(SEED, STATES // 8), SEED, record_property)
+
+
+@pytest.mark.timeout(3600)
+def test_no_transaction_is_forgotten_whenever_a_broker_crashes(record_property: Record) -> None:
+    crasher = TransactionCrasher(SEED, STATES // 8)
+    crasher.run()
+    judge(crasher, SEED, record_property)
 
 
 @pytest.mark.timeout(3600)

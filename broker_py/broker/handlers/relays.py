@@ -1,12 +1,15 @@
-"""Requests that the broker passes on to consumers: 222, 223 and 307 (broker client/net/Broker2Client)."""
+"""Requests that the broker passes on to consumers: 222, 223, 307 and 309 (broker client/net/Broker2Client)."""
 
-from typing import Final
+from collections.abc import Coroutine
+from typing import Any, Final
 
 from broker_py.broker.clients import ConsumerTable
 from broker_py.broker.config import BrokerConfig
 from broker_py.broker.consumer_offsets import ConsumerOffsetTable
+from broker_py.broker.groups import GroupTable
 from broker_py.broker.topics import TopicTable
 from broker_py.errors import RequestRefused, Unreachable
+from broker_py.message.ids import decode_offset_message_id
 from broker_py.model.fields import dict_of
 from broker_py.model.message_queue import MessageQueue
 from broker_py.remoting.peer import Peer
@@ -32,12 +35,14 @@ class RelayHandler:
         config: BrokerConfig,
         store: Store,
         topics: TopicTable,
+        groups: GroupTable,
         offsets: ConsumerOffsetTable,
         consumers: ConsumerTable,
     ) -> None:
         self._config = config
         self._store = store
         self._topics = topics
+        self._groups = groups
         self._offsets = offsets
         self._consumers = consumers
 
@@ -46,6 +51,7 @@ class RelayHandler:
         router.on(RequestCode.INVOKE_BROKER_TO_RESET_OFFSET, ResetOffsetRequest, self.reset_offset)
         router.on(RequestCode.INVOKE_BROKER_TO_GET_CONSUMER_STATUS, ConsumerStatusRequest, self.consumer_status)
         router.on(RequestCode.GET_CONSUMER_RUNNING_INFO, ClientRequest, self.running_info)
+        router.on(RequestCode.CONSUME_MESSAGE_DIRECTLY, ClientRequest, self.consume_directly)
 
     def reset_offset(self, request: ResetOffsetRequest, command: Command, _peer: Peer) -> Reply:
         """Compute a group's offsets for a time and push them to its members, who commit them."""
@@ -118,6 +124,25 @@ class RelayHandler:
 
     async def running_info(self, request: ClientRequest, command: Command, _peer: Peer) -> Reply:
         """Ask one consumer what it does; its answer is passed on as it is."""
+        return await self._ask_one(request, Command(command.code, encode_header(request), command.body))
+
+    def consume_directly(self, request: ClientRequest, command: Command, _peer: Peer) -> Coroutine[Any, Any, Reply]:
+        """Have one consumer consume a message, which is found by its offset id; its answer is passed on as it is."""
+        _, log_offset = decode_offset_message_id(request.msg_id or "")
+        data = self._store.record(log_offset)
+        if data is None:
+            raise RequestRefused(ResponseCode.SYSTEM_ERROR, f"no message has the id {request.msg_id}")
+        ext = {**command.ext, "brokerName": self._config.broker_name}
+        topic = self._topics.get(request.topic or "")
+        if topic is not None:
+            ext["topicSysFlag"] = str(topic.topic_sys_flag)
+        settings = self._groups.get(request.consumer_group)
+        if settings is not None:
+            ext["groupSysFlag"] = str(settings.group_sys_flag)
+        return self._ask_one(request, Command(command.code, ext, data))
+
+    async def _ask_one(self, request: ClientRequest, asked: Command) -> Reply:
+        """Ask the consumer that a request names."""
         group = self._consumers.get(request.consumer_group)
         client = group.member(request.client_id or "") if group is not None else None
         if client is None:
@@ -125,9 +150,7 @@ class RelayHandler:
                 ResponseCode.SYSTEM_ERROR, f"The Consumer <{request.consumer_group}> <{request.client_id}> not online"
             )
         try:
-            answer = await client.peer.request(
-                Command(command.code, encode_header(request), command.body), _RELAY_TIMEOUT_SECONDS
-            )
+            answer = await client.peer.request(asked, _RELAY_TIMEOUT_SECONDS)
         except Unreachable as error:
             raise RequestRefused(
                 ResponseCode.CONSUME_MSG_TIMEOUT,

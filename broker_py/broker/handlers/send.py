@@ -6,6 +6,7 @@ from typing import Final
 from broker_py.broker.ack_policy import AckPolicy
 from broker_py.broker.config import BrokerConfig
 from broker_py.broker.groups import GroupTable, group_name_fault
+from broker_py.broker.half_messages import half_of
 from broker_py.broker.statistics import Statistics
 from broker_py.broker.topics import FAQ, TopicTable
 from broker_py.errors import ProtocolError, RequestRefused, StoreError
@@ -48,7 +49,6 @@ from broker_py.wire.headers.send import SendRequest, decode_send
 _OURS: Final = BORN_HOST_V6 | STORE_HOST_V6
 # In one batch: storing so many takes about 0.2 s, in which nobody else is served.
 MAX_BATCH_MESSAGES: Final = 10_000
-_NO_TRANSACTIONS: Final = "this broker does not take transactional messages"
 _TIMER_PROPERTIES: Final = ("TIMER_DELAY_SEC", "TIMER_DELAY_MS", "TIMER_DELIVER_MS")
 _LOOKED_AT: Final = tuple(
     text.encode() for text in ("TAGS\x01", "DELAY\x01", "TRAN_MSG\x01", "WAIT\x01false", "TIMER_DEL")
@@ -169,8 +169,6 @@ class SendHandler:
             raise RequestRefused(
                 ResponseCode.MESSAGE_ILLEGAL, "this broker does not deliver messages with a delay level (DELAY)"
             )
-        if properties.get(TRAN_MSG) == "true":
-            raise RequestRefused(ResponseCode.NO_PERMISSION, _NO_TRANSACTIONS)
         for name in _TIMER_PROPERTIES:
             if name in properties:
                 raise RequestRefused(
@@ -189,6 +187,7 @@ class SendHandler:
         if unique_id is None:
             unique_id = self._unique_ids.next_id()
             text += f"{UNIQ_KEY}{NAME_END}{unique_id}{PROPERTY_END}"
+        transactional = TRAN_MSG in properties and self._is_transactional(request, properties)
         name, queue_id = request.topic, request.queue_id
         if name.startswith(RETRY_PREFIX):
             name, queue_id = self._retry_or_dead(request, command.version)
@@ -196,7 +195,7 @@ class SendHandler:
             name,
             queue_id,
             request.flag,
-            _sys_flag(request, topic),
+            _sys_flag(request, topic, TRAN_MSG in properties),
             request.born_timestamp,
             _born_host(peer),
             command.body,
@@ -204,8 +203,8 @@ class SendHandler:
             tags_code(properties.get(TAGS)),
             request.reconsume_times,
         )
-        placed = self._store.append(message)
-        self._statistics.put(name, 1, placed.size)
+        placed = self._store.append(half_of(message, unique_id) if transactional else message)
+        self._statistics.put(message.topic, 1, placed.size)
         ext = {
             "msgId": offset_message_id(self._store_host, placed.log_offset),
             "queueId": str(queue_id),
@@ -214,6 +213,24 @@ class SendHandler:
             **self._reply_ext,
         }
         self._acks.expect(placed.end, command, peer, Reply(0, None, ext), properties.get(WAIT) != "false")
+
+    def _is_transactional(self, request: SendRequest, properties: dict[str, str]) -> bool:
+        """True for a message that is to wait for its producer's word. RequestRefused where none may.
+
+        Clients before 4.6.1 leave the property in what a consumer gives back.
+        """
+        given_back = request.reconsume_times > 0 and properties.get(DELAY, "0") != "0"
+        if properties[TRAN_MSG].lower() != "true" or given_back:
+            return False
+        if self._config.reject_transaction_message:
+            raise RequestRefused(
+                ResponseCode.NO_PERMISSION,
+                f"the broker[{self._config.broker_ip1}] sending transaction message is forbidden",
+            )
+        for name in (DELAY, *_TIMER_PROPERTIES):
+            if properties.get(name, "0") != "0":
+                raise RequestRefused(ResponseCode.MESSAGE_ILLEGAL, f"a transactional message can't be delayed ({name})")
+        return True
 
     def _retry_or_dead(self, request: SendRequest, version: int) -> tuple[str, int]:
         """Return (topic, queue id) of a message on its way back: the dead letters' when it came back too often."""
@@ -256,6 +273,8 @@ class SendHandler:
             if decode_some and _worth_decoding(encoded):
                 properties = decode_properties(encoded)
                 self._check_properties(properties)
+                if properties.get(TRAN_MSG) == "true":
+                    raise RequestRefused(ResponseCode.MESSAGE_ILLEGAL, "messages of a batch can't be transactional")
                 wait = wait and properties.get(WAIT) != "false"
                 tag = properties.get(TAGS)
             if encoded and not encoded.endswith(b"\x02"):
@@ -288,11 +307,16 @@ class SendHandler:
         self._acks.expect(placed[-1].end, command, peer, Reply(0, None, ext), wait)
 
 
-def _sys_flag(request: SendRequest, topic: TopicConfig) -> int:
-    """Return a message's flags without what isn't the producer's to say. RequestRefused: half a transaction."""
-    sys_flag = request.sys_flag & ~_OURS
-    if sys_flag & TRANSACTION_MASK:
-        raise RequestRefused(ResponseCode.NO_PERMISSION, _NO_TRANSACTIONS)
+def _sys_flag(request: SendRequest, topic: TopicConfig, transactional: bool = False) -> int:
+    """Return a message's flags without what isn't the producer's to say: a property says what is transactional.
+
+    RequestRefused: the flags say so and the property doesn't, and nobody would ever see the message.
+    """
+    sys_flag = request.sys_flag & ~(_OURS | TRANSACTION_MASK)
+    if request.sys_flag & TRANSACTION_MASK and not transactional:
+        raise RequestRefused(
+            ResponseCode.MESSAGE_ILLEGAL, f"sysFlag {request.sys_flag} is of a transaction, but {TRAN_MSG} is not true"
+        )
     return sys_flag | MULTI_TAGS if topic.topic_filter_type == "MULTI_TAG" else sys_flag
 
 

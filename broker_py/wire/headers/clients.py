@@ -51,3 +51,11 @@ class SendBackRequest:
     origin_topic: str | None = None
     unit_mode: bool = False
     max_reconsume_times: Int32 | None = None
+
+
+@dataclass(kw_only=True)
+class MessageIdRequest:
+    """A message by its offset id: request 323."""
+
+    msg_id: str
+    topic: str | None = None

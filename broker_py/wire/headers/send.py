@@ -27,10 +27,11 @@ _RECONSUME_TIMES: Final = ("reconsumeTimes", "j")
 _UNIT_MODE: Final = ("unitMode", "k")
 _MAX_RECONSUME_TIMES: Final = ("maxReconsumeTimes", "l")
 _BATCH: Final = ("batch", "m")
+_LONG_NAMES: Final = (RequestCode.SEND_MESSAGE, RequestCode.SEND_REPLY_MESSAGE)
 
 
 class SendRequest:
-    """A message to store, or a batch of them: requests 10, 310 and 320.
+    """A message to store, or a batch of them: requests 10, 310 and 320; a reply to one: requests 324 and 325.
 
     `properties` is the text `name 0x01 value 0x02 ...`. `max_reconsume_times` is None when not sent.
     """
@@ -106,7 +107,7 @@ class SendRequest:
 def decode_send(command: Command) -> SendRequest:
     """Return the typed header of a send; RequestRefused names the field that is missing or wrong."""
     ext = command.ext
-    form = 0 if command.code == RequestCode.SEND_MESSAGE else 1
+    form = 0 if command.code in _LONG_NAMES else 1
     try:
         # The straight way; every deviation is looked at again below, for a sentence that names it.
         queue_id = int(ext[_QUEUE_ID[form]])

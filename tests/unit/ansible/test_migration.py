@@ -149,6 +149,6 @@ def test_kv_configurations_elsewhere_would_be_left_behind() -> None:
 
 def test_what_is_kept_for_later_is_counted() -> None:
     assert pending_problems("broker-a", {}) == []
-    assert pending_problems("broker-a", {"delayed": 3, "half": 0}) == [
+    assert pending_problems("broker-a", {"delayed": 3, "half": 5, "popped": 0}) == [
         "broker-a has at most 3 delayed messages that are not delivered yet"
     ]

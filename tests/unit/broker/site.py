@@ -10,6 +10,7 @@ from broker_py.broker.ack_policy import AckPolicy
 from broker_py.broker.clients import ConsumerGroup, ConsumerTable, ProducerTable
 from broker_py.broker.config import BrokerConfig, BrokerRole, replicas_to_wait_for
 from broker_py.broker.consumer_offsets import ConsumerOffsetTable
+from broker_py.broker.decisions import Decisions
 from broker_py.broker.groups import GroupTable
 from broker_py.broker.handlers.ack import AckHandler
 from broker_py.broker.handlers.assignments import AssignmentHandler
@@ -23,8 +24,10 @@ from broker_py.broker.handlers.progress import ProgressHandler
 from broker_py.broker.handlers.pull import PullHandler
 from broker_py.broker.handlers.query import QueryHandler
 from broker_py.broker.handlers.relays import RelayHandler
+from broker_py.broker.handlers.replies import ReplyHandler
 from broker_py.broker.handlers.send import SendHandler
 from broker_py.broker.handlers.topics import TopicHandler
+from broker_py.broker.handlers.transactions import TransactionHandler
 from broker_py.broker.kept_files import KeptFiles
 from broker_py.broker.long_polling import ParkedPulls
 from broker_py.broker.message_filter import MessageFilters
@@ -149,6 +152,7 @@ class Site:
         self.store.dispatch(self.acks.visible())
         self.pop.start()
         self.pop.step()
+        self.decisions = Decisions(config, self.own, STORE_HOST, self.clock)
         self.shown_config = "brokerName=broker-a\n"
         self.config_changes: list[str] = []
         self.router = Router()
@@ -194,7 +198,9 @@ class Site:
         TopicHandler(config, self.store, self.topics, self.offsets).register(router)
         GroupHandler(config, self.topics, self.groups, self.offsets).register(router)
         ProgressHandler(config, self.store, self.topics, self.groups, self.offsets, self.consumers).register(router)
-        RelayHandler(config, self.store, self.topics, self.offsets, self.consumers).register(router)
+        RelayHandler(config, self.store, self.topics, self.groups, self.offsets, self.consumers).register(router)
+        TransactionHandler(config, self.store, self.acks, self.own, self.decisions).register(router)
+        ReplyHandler(config, self.topics, self.producers, self.own, STORE_HOST, self.clock).register(router)
         QueryHandler(self.store).register(router)
         BrokerHandler(
             config,

@@ -1,17 +1,19 @@
-"""Requests 222, 223 and 307."""
+"""Requests 222, 223, 307 and 309."""
 
 import asyncio
 from typing import Any
 
 import pytest
 
+from broker_py.message.ids import offset_message_id
+from broker_py.message.record import decode_record
 from broker_py.model.message_queue import MessageQueue
 from broker_py.model.topic import TopicConfig
 from broker_py.wire.codes import LANGUAGES, RequestCode, ResponseCode
 from broker_py.wire.command import Command
 from broker_py.wire.fastjson import loads
 from tests.unit.broker.peers import MemoryPeer
-from tests.unit.broker.site import Site, a_command, body_of
+from tests.unit.broker.site import STORE_HOST, Site, a_command, body_of
 
 RESET = RequestCode.INVOKE_BROKER_TO_RESET_OFFSET
 FIRST_MS = 1_700_000_000_000
@@ -141,3 +143,33 @@ def test_a_consumer_that_does_not_answer_or_is_not_there_is_told() -> None:
     for ext in ({"consumerGroup": "g", "clientId": "x"}, {"consumerGroup": "x", "clientId": "c0"}):
         gone = asyncio.run(site.ask_later(code, ext))
         assert (gone.code, "not online" in (gone.remark or "")) == (ResponseCode.SYSTEM_ERROR, True)
+
+
+def test_a_consumer_is_given_a_message_to_consume_at_once() -> None:
+    peer = MemoryPeer()
+    site = a_site(peer)
+    peer.answers.append(Command(0, {}, b'{"consumeResult":"CR_SUCCESS"}'))
+    record = site.stored(queue_offset=1)
+    ext = {
+        "consumerGroup": "g",
+        "clientId": "c0",
+        "topic": "T",
+        "msgId": offset_message_id(STORE_HOST, record.log_offset),
+    }
+    reply = asyncio.run(site.ask_later(RequestCode.CONSUME_MESSAGE_DIRECTLY, ext))
+    assert body_of(reply) == b'{"consumeResult":"CR_SUCCESS"}'
+    (asked,) = peer.sent
+    assert asked.ext == {**ext, "brokerName": "broker-a", "topicSysFlag": "0", "groupSysFlag": "0"}
+    assert decode_record(asked.body).queue_offset == 1
+
+
+def test_nobody_is_asked_to_consume_a_message_that_is_not_there() -> None:
+    peer = MemoryPeer()
+    site = a_site(peer)
+    ext = {"consumerGroup": "g", "clientId": "c0", "msgId": offset_message_id(STORE_HOST, 7)}
+    reply = site.ask(RequestCode.CONSUME_MESSAGE_DIRECTLY, ext)
+    assert reply.code == ResponseCode.SYSTEM_ERROR
+    assert "no message has the id" in str(reply.remark)
+    for text in ("", "12"):
+        assert site.ask(RequestCode.CONSUME_MESSAGE_DIRECTLY, {**ext, "msgId": text}).code == ResponseCode.SYSTEM_ERROR
+    assert peer.sent == []
