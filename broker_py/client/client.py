@@ -2,7 +2,9 @@
 
 import os
 from collections.abc import Callable, Mapping
+from itertools import count
 from types import TracebackType
+from typing import Final
 
 from broker_py.client.expressions import Expression
 from broker_py.client.group_consumer import GroupConsumer
@@ -22,6 +24,10 @@ from broker_py.seams import Clock
 
 __all__ = ["Client", "Identity"]
 
+# Clients of one process that are made in the same millisecond have different ids.
+_NUMBERS: Final = count()
+_PER_MS: Final = 1000
+
 
 class Client:
     """Connections to name servers and brokers, and all that is done over them. An asynchronous context manager.
@@ -40,7 +46,9 @@ class Client:
     ) -> None:
         clock = clock or SystemClock()
         addresses = split_addresses(namesrv) if isinstance(namesrv, str) else namesrv
-        identity = identity or Identity(local_ip(addresses), os.getpid(), clock.now_ms())
+        if identity is None:
+            instance_number = clock.now_ms() * _PER_MS + next(_NUMBERS) % _PER_MS
+            identity = Identity(local_ip(addresses), os.getpid(), instance_number)
         self._instance = instance = Instance(addresses, identity, clock, namespace)
         self.name_servers = instance.name_servers
         self.routes = instance.routes

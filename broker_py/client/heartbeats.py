@@ -32,7 +32,8 @@ class Heartbeats:
         self._client_id = client_id
         self._producers: set[str] = set()
         self._consumers: dict[str, ConsumerData] = {}
-        self._greeted: set[str] = set()
+        self._version = 0  # of what heartbeats say
+        self._greeted: dict[str, int] = {}
         self._beating: asyncio.Task[None] | None = None
 
     def add_producer(self, group: str) -> None:
@@ -46,17 +47,17 @@ class Heartbeats:
         self._changed()
 
     def _changed(self) -> None:
-        self._greeted.clear()
+        self._version += 1
         if self._beating is None:
             self._beating = asyncio.get_running_loop().create_task(self._beat_for_ever())
 
     def forget(self, address: str) -> None:
         """Take it that a broker does not know this client: its connection was lost, or it says so."""
-        self._greeted.discard(address)
+        self._greeted.pop(address, None)
 
     async def introduce(self, addresses: Iterable[str]) -> None:
         """Have the brokers know this client now that do not yet; failures are logged, the next call tries again."""
-        await self._beat([address for address in addresses if address not in self._greeted])
+        await self._beat([address for address in addresses if self._greeted.get(address) != self._version])
 
     async def _beat(self, addresses: list[str]) -> None:
         if not addresses or not (self._producers or self._consumers):
@@ -66,17 +67,17 @@ class Heartbeats:
             producer_groups=tuple(sorted(self._producers)),
             consumers=tuple(self._consumers.values()),
         )
-        body = dumps(heartbeat.to_json())
-        await asyncio.gather(*(self._beat_at(address, body) for address in addresses))
+        body, version = dumps(heartbeat.to_json()), self._version
+        await asyncio.gather(*(self._beat_at(address, body, version) for address in addresses))
 
-    async def _beat_at(self, address: str, body: bytes) -> None:
+    async def _beat_at(self, address: str, body: bytes, version: int) -> None:
         try:
             expect_success(
                 await self._remoting.request(address, Command(RequestCode.HEART_BEAT, body=body), TIMEOUT_SECONDS)
             )
-            self._greeted.add(address)
+            self._greeted[address] = version
         except BrokerPyError as error:
-            self._greeted.discard(address)
+            self._greeted.pop(address, None)
             level = logging.ERROR if isinstance(error, RequestFailed) else logging.WARNING
             log.log(level, "heartbeat of %s to %s: %s", self._client_id, address, error)
 

@@ -34,6 +34,8 @@ from broker_py.wire.headers.pull import (
 )
 
 TIMEOUT_SECONDS: Final = 5.0
+# Beyond the wait that a pull asks for, which a broker of RocketMQ overdraws by up to 5 s.
+PULL_TIMEOUT_SECONDS: Final = 15.0
 MAX_MESSAGES: Final = 32
 # Under this group tools read without being members of anything (common MixAll).
 TOOLS_GROUP: Final = "TOOLS_CONSUMER"
@@ -111,7 +113,7 @@ class QueueReader:
             expression_type=type_of(expression),
         )
         reply = await self._request(
-            queue, RequestCode.PULL_MESSAGE, header, broker_id, TIMEOUT_SECONDS + suspend_ms / 1000
+            queue, RequestCode.PULL_MESSAGE, header, broker_id, PULL_TIMEOUT_SECONDS + suspend_ms / 1000
         )
         status = _STATUSES.get(reply.code)
         if status is None:
