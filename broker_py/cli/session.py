@@ -1,16 +1,8 @@
-"""The client of a command, made of the real clock, this process and this host."""
+"""The client of a command."""
 
-import os
-
-from broker_py.client.client import Client, Identity
-from broker_py.model.address import split_addresses
-from broker_py.runtime.clock import SystemClock
-from broker_py.runtime.host import local_ip
+from broker_py.client.client import Client
 
 
 def open_client(name_servers: str | None) -> Client:
     """Return a client of the name servers "host:port;host:port"; ConfigError when one is no address."""
-    clock = SystemClock()
-    addresses = split_addresses(name_servers or "")
-    identity = Identity(local_ip(addresses), os.getpid(), clock.now_ms())
-    return Client(addresses, identity, clock)
+    return Client(name_servers or "")

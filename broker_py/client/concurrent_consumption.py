@@ -108,7 +108,8 @@ class ConcurrentConsumption:
             process_queue.remove([message])
 
     async def finish(self, seconds: float) -> None:
-        """Wait so long for what is under way or waits, then end."""
+        """Wait so long for what is under way, then end; what waits still comes again to another member."""
+        self._waiting.clear()
         deadline = asyncio.get_running_loop().time() + seconds
         while len(self._idle) < len(self._workers) and asyncio.get_running_loop().time() < deadline:
             await asyncio.sleep(0.01)

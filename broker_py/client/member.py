@@ -39,7 +39,10 @@ class Holder(Protocol):
         ...
 
     async def give_up(self, queues: list[MessageQueue]) -> None:
-        """End with queues, and commit: whoever takes one over goes on where we were."""
+        """End with queues, and commit: whoever takes one over goes on where we were.
+
+        One whose listener takes its time may stay, to be given up the next time.
+        """
 
 
 class Member:
@@ -110,8 +113,9 @@ class Member:
         else:
             ours = set(self._allocate(queues, await self._members(route), self._instance.client_id))
         held = set(self._holder.held)
-        await self._holder.give_up([queue for queue in held if queue.topic == topic and queue not in ours])
-        return await self._holder.take(sorted(ours - held))
+        lost = {queue for queue in held if queue.topic == topic and queue not in ours}
+        await self._holder.give_up(sorted(lost))
+        return await self._holder.take(sorted(ours - held)) and lost.isdisjoint(self._holder.held)
 
     async def _members(self, route: TopicRoute) -> list[str]:
         """Return the client ids of the group, from the first broker that knows this member too.

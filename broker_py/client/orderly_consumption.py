@@ -37,6 +37,7 @@ class OrderlyConsumption:
         self._tasks: dict[MessageQueue, asyncio.Task[None]] = {}
         self._arrivals: dict[MessageQueue, asyncio.Event] = {}
         self._busy: dict[MessageQueue, asyncio.Lock] = {}
+        self._ending = False
         self.failed = 0
 
     def start(self, process_queue: ProcessQueue) -> None:
@@ -76,7 +77,7 @@ class OrderlyConsumption:
     async def _consume_for_ever(self, process_queue: ProcessQueue) -> None:
         queue = process_queue.queue
         arrival, busy = self._arrivals[queue], self._busy[queue]
-        while not process_queue.dropped:
+        while not (process_queue.dropped or self._ending):
             arrival.clear()
             if not len(process_queue):
                 await arrival.wait()
@@ -126,6 +127,7 @@ class OrderlyConsumption:
 
     async def finish(self, seconds: float) -> None:
         """Wait so long for what is under way, then end."""
+        self._ending = True
         tasks = list(self._tasks.values())
         deadline = asyncio.get_running_loop().time() + seconds
         while any(busy.locked() for busy in self._busy.values()):

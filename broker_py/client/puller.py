@@ -116,14 +116,14 @@ class Puller:
             log.warning("group %s goes on in %s at %d, not %d", self._group, queue, result.next_offset, next_offset)
         messages = result.messages
         if queue.topic.startswith(RETRY_PREFIX) or self._instance.namespace:
-            messages = [self._as_sent(message) for message in messages]
+            messages = [self.as_sent(message) for message in messages]
         process_queue.put(messages)
         process_queue.next_offset = result.next_offset
         if messages:
             self._on_messages(process_queue, messages)
         return result.suggested_broker_id
 
-    def _as_sent(self, message: ReceivedMessage) -> ReceivedMessage:
+    def as_sent(self, message: ReceivedMessage) -> ReceivedMessage:
         """Return a message under the topic that its producer named."""
         topic = message.topic
         if topic.startswith(RETRY_PREFIX):

@@ -225,7 +225,7 @@ class PushConsumer:
         """Go on elsewhere in queues of a topic, now."""
         queues = [queue for queue in offsets if queue in self._queues and queue.topic == topic]
         await self._end(queues, commit=False)
-        await self._offsets.write({queue: offsets[queue] for queue in queues})
+        await self._offsets.write({queue: offsets[queue] for queue in queues if queue not in self._queues})
         self._member.wake()
 
     def offsets_of(self, topic: str) -> dict[MessageQueue, int]:
@@ -251,7 +251,7 @@ class PushConsumer:
         """Hand one message to the listener, whatever the offsets say."""
         queue = MessageQueue(message.topic, message.broker_name, message.queue_id)
         began_ms = self._instance.clock.now_ms()
-        status = await call_listener(self._listener, [message], ConsumeContext(queue, 0))
+        status = await call_listener(self._listener, [self._puller.as_sent(message)], ConsumeContext(queue, 0))
         return {
             "order": self.options.orderly,
             "autoCommit": True,

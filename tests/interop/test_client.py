@@ -3,7 +3,7 @@
 import pytest
 
 from tests.integration.client_cases import *  # noqa: F403
-from tests.integration.test_client_messages import *  # noqa: F403
+from tests.integration.client_message_cases import *  # noqa: F403
 from tests.interop.java import why_not
 
 pytestmark = [
