@@ -76,7 +76,7 @@ class Member:
         """Take part in the group until `stop`, through failures of brokers and name servers."""
         while not self._stopping:
             self._wake.clear()
-            pause = REBALANCE_SECONDS if await self._take_part() else self.retry_seconds
+            pause = REBALANCE_SECONDS if await self._safely_take_part() else self.retry_seconds
             try:
                 await asyncio.wait_for(self._wake.wait(), pause)
             except asyncio.TimeoutError:
@@ -87,6 +87,13 @@ class Member:
         self._instance.requests.remove_member(self._data.group_name)
         await self._holder.give_up(list(self._holder.held))
         await self._instance.heartbeats.remove_consumer(self._data.group_name)
+
+    async def _safely_take_part(self) -> bool:
+        try:
+            return await self._take_part()
+        except Exception:  # a member that falls silent keeps its queues for ever
+            log.exception("group %s", self._data.group_name)
+            return False
 
     async def _take_part(self) -> bool:
         """Take the queues that are due now; False when that has to be tried again soon."""
@@ -99,7 +106,7 @@ class Member:
             except RequestFailed as error:
                 log.debug("%s: %s", topic, error)
                 done = done and topic.startswith(RETRY_PREFIX)  # which may come later, or never
-            except Unreachable as error:
+            except BrokerPyError as error:
                 log.warning("group %s: %s", self._data.group_name, error)
                 self._instance.routes.renew(topic)
                 done = False

@@ -118,7 +118,9 @@ class PullConsumer:
         await self._puller.stop(queues)
         polled = {}
         for queue in queues:
-            self._queues.pop(queue).drop()
+            process_queue = self._queues.pop(queue, None)
+            if process_queue is not None:
+                process_queue.drop()
             if queue in self._polled:
                 polled[queue] = self._polled.pop(queue)
         if self.options.auto_commit:
@@ -126,9 +128,9 @@ class PullConsumer:
 
     async def seek(self, queue: MessageQueue, offset: int) -> None:
         """Go on at an offset of a queue that is read; ConfigError for another one."""
+        await self._puller.stop([queue])
         if queue not in self._queues:
             raise ConfigError(f"{queue} is not one of the queues that are read")
-        await self._puller.stop([queue])
         self._queues[queue].drop()
         self._polled[queue] = offset
         self._begin(queue, offset)

@@ -91,6 +91,7 @@ class PushConsumer:
         )
         self._queues: dict[MessageQueue, ProcessQueue] = {}
         self._tasks: list[asyncio.Task[None]] = []
+        self._ending = asyncio.Lock()
 
     def _make_offsets(self) -> Offsets:
         if not self.options.broadcasting:
@@ -140,8 +141,11 @@ class PushConsumer:
         await self._end(queues, commit=True)
 
     async def _end(self, queues: list[MessageQueue], *, commit: bool) -> None:
-        if not queues:
-            return
+        """End with queues, one call after the other: the membership and a tool may want it at once."""
+        async with self._ending:
+            await self._end_now([queue for queue in queues if queue in self._queues], commit=commit)
+
+    async def _end_now(self, queues: list[MessageQueue], *, commit: bool) -> None:
         await self._puller.stop(queues)
         ended = await self._consumption.stop([self._queues[queue] for queue in queues])
         for process_queue in ended:

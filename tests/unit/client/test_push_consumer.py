@@ -17,6 +17,7 @@ from broker_py.client import (
     ReceivedMessage,
 )
 from broker_py.model.topic import retry_topic
+from broker_py.remoting.router import Handle
 from broker_py.wire.codes import RequestCode, ResponseCode
 from broker_py.wire.command import Command, Reply
 from broker_py.wire.fastjson import dumps, loads_object
@@ -244,3 +245,44 @@ def test_a_request_for_a_group_that_is_not_here_is_refused(cluster: FakeCluster)
     cluster.ask(run)
     assert answers[0].code == ResponseCode.SYSTEM_ERROR
     assert "not exist" in (answers[0].remark or "")
+
+
+def test_an_answer_that_can_not_be_read_does_not_end_a_membership(cluster: FakeCluster) -> None:
+    cluster.store_a.fill("T", 0, [b"x"])
+    got: list[bytes] = []
+    bad = [Reply(body=b"["), Reply(body=b"no JSON")]
+
+    def unreadable_at_first(handle: Handle) -> Handle:
+        return lambda command, peer: bad.pop() if bad else handle(command, peer)
+
+    for server in (cluster.a, cluster.slave):
+        server.router.wrap(RequestCode.GET_CONSUMER_LIST_BY_GROUP, unreadable_at_first)
+
+    async def listen(messages: list[ReceivedMessage], _context: ConsumeContext) -> ConsumeStatus:
+        got.append(messages[0].body)
+        return ConsumeStatus.SUCCESS
+
+    async def run(client: Client) -> None:
+        async with client.push_consumer(GROUP, {"T": "*"}, listen, options()):
+            await eventually(lambda: got == [b"x"])
+
+    cluster.ask(run)
+
+
+def test_a_tool_moves_a_running_consumer(cluster: FakeCluster) -> None:
+    cluster.store_a.fill("T", 0, [b"0", b"1", b"2"])
+    got: list[bytes] = []
+
+    async def listen(messages: list[ReceivedMessage], _context: ConsumeContext) -> ConsumeStatus:
+        got.append(messages[0].body)
+        return ConsumeStatus.SUCCESS
+
+    async def run(client: Client) -> None:
+        async with client.push_consumer(GROUP, {"T": "*"}, listen, options()) as consumer:
+            await eventually(lambda: len(got) == 3)
+            (queue,) = (queue for queue in consumer.assigned if queue.topic == "T")
+            await asyncio.gather(consumer.reset_offsets("T", {queue: 1}), consumer.give_up([queue]))
+            await eventually(lambda: len(got) == 5)
+
+    cluster.ask(run)
+    assert got == [b"0", b"1", b"2", b"1", b"2"]
