@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from broker_py.message.tags import tags_code
-from broker_py.model.subscription import ALL_TAGS, EXPRESSION_SQL, EXPRESSION_TAG, Subscription
+from broker_py.model.subscription import ALL_TAGS, EXPRESSION_SQL92, EXPRESSION_TAG, Subscription
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ def text_of(expression: Expression) -> str:
 
 def type_of(expression: Expression) -> str:
     """Return the kind of an expression as brokers get it."""
-    return EXPRESSION_SQL if isinstance(expression, Sql) else EXPRESSION_TAG
+    return EXPRESSION_SQL92 if isinstance(expression, Sql) else EXPRESSION_TAG
 
 
 def subscription_to(topic: str, expression: Expression, sub_version: int) -> Subscription:

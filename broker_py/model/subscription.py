@@ -8,7 +8,6 @@ from broker_py.model.fields import bool_of, int_of, list_of, objects_of, text_of
 ALL_TAGS: Final = "*"
 EXPRESSION_TAG: Final = "TAG"
 EXPRESSION_SQL92: Final = "SQL92"
-EXPRESSION_SQL: Final = "SQL92"
 CONSUME_PASSIVELY: Final = "CONSUME_PASSIVELY"
 CONSUME_ACTIVELY: Final = "CONSUME_ACTIVELY"
 CLUSTERING: Final = "CLUSTERING"
