@@ -1,13 +1,10 @@
-"""The client of a command, made of the real clock, this process and this host."""
+"""The client of a command."""
 
 import os
 
 from broker_py.cli.credentials import tools_credentials
-from broker_py.client.client import Client, Identity
-from broker_py.model.address import split_addresses
-from broker_py.runtime.clock import SystemClock
+from broker_py.client.client import Client
 from broker_py.runtime.files import DiskFiles
-from broker_py.runtime.host import local_ip
 from broker_py.runtime.tls import FileTls, TlsConfig
 
 
@@ -19,12 +16,9 @@ def open_client(
     Requests are signed with `credentials_file`, or with $ROCKETMQ_HOME/conf/tools.yml if there is one. With a
     `tls_config_file`, RocketMQ's tls.properties, connections are TLS.
     """
-    clock = SystemClock()
-    addresses = split_addresses(name_servers or "")
-    identity = Identity(local_ip(addresses), os.getpid(), clock.now_ms())
     files = DiskFiles()
     credentials = tools_credentials(files, credentials_file)
     if tls_config_file is None:
-        return Client(addresses, identity, clock, credentials)
+        return Client(name_servers or "", credentials=credentials)
     tls = FileTls(files, TlsConfig(tls_config_file=os.path.abspath(tls_config_file), tls_enable=True))
-    return Client(addresses, identity, clock, credentials, tls.client)
+    return Client(name_servers or "", credentials=credentials, tls=tls.client)

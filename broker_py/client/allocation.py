@@ -1,6 +1,11 @@
 """Which queues of a topic a member of a group consumes (client consumer/rebalance/AllocateMessageQueueAveragely)."""
 
+from collections.abc import Callable
+
 from broker_py.model.message_queue import MessageQueue
+
+# (queues of a topic, client ids of the group, one of them) → its share. All members must take the same way.
+Allocate = Callable[[list[MessageQueue], list[str], str], list[MessageQueue]]
 
 
 def allocate_averagely(queues: list[MessageQueue], members: list[str], member: str) -> list[MessageQueue]:
@@ -16,3 +21,9 @@ def allocate_averagely(queues: list[MessageQueue], members: list[str], member: s
     share, extra = divmod(len(queues), len(ordered))
     start = index * share + min(index, extra)
     return sorted(queues)[start : start + share + (1 if index < extra else 0)]
+
+
+def allocate_by_circle(queues: list[MessageQueue], members: list[str], member: str) -> list[MessageQueue]:
+    """Return the share of `member` when queues are dealt out one by one (AllocateMessageQueueAveragelyByCircle)."""
+    ordered = sorted(members)
+    return sorted(queues)[ordered.index(member) :: len(ordered)] if member in ordered else []

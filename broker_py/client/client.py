@@ -1,92 +1,123 @@
-"""What a client process has, wired together."""
+"""The entrance: what a client process has, wired together."""
 
-import ssl
-from collections.abc import Callable
-from dataclasses import dataclass
-from random import randrange
+import os
+from collections.abc import Callable, Mapping
+from itertools import count
 from types import TracebackType
+from typing import Final
 
-from broker_py.client.brokers import Brokers
+from broker_py.client.expressions import Expression
 from broker_py.client.group_consumer import GroupConsumer
-from broker_py.client.message_finder import MessageFinder
+from broker_py.client.instance import Identity, Instance, Tls, plain
 from broker_py.client.messages import ReceivedMessage
-from broker_py.client.name_servers import NameServers
-from broker_py.client.producer import Producer
-from broker_py.client.queue_reader import QueueReader
-from broker_py.client.routes import Routes
-from broker_py.message.ids import UniqueIds
+from broker_py.client.producer import Producer, ProducerOptions
+from broker_py.client.pull_consumer import PullConsumer, PullOptions
+from broker_py.client.push_consumer import Listener, PushConsumer, PushOptions
+from broker_py.client.requests import Requester
+from broker_py.client.transactions import CheckState, TransactionProducer
+from broker_py.model.address import split_addresses
+from broker_py.model.message_queue import MessageQueue
 from broker_py.model.subscription import ALL_TAGS
-from broker_py.remoting.client import RemotingClient
-from broker_py.remoting.router import Router
+from broker_py.runtime.clock import SystemClock
+from broker_py.runtime.host import local_ip
 from broker_py.seams import Clock
 from broker_py.wire.signing import Credentials
 
+__all__ = ["Client", "Identity"]
 
-@dataclass(frozen=True)
-class Identity:
-    """Who a client is: its address, its process, and a number that tells instances in one process apart."""
-
-    ip: str
-    pid: int
-    instance: int
-
-    @property
-    def client_id(self) -> str:
-        """The name under which brokers know the client (client ClientConfig.buildMQClientId)."""
-        return f"{self.ip}@{self.pid}#{self.instance}"
+# Clients of one process that are made in the same millisecond have different ids.
+_NUMBERS: Final = count()
+_PER_MS: Final = 1000
 
 
 class Client:
-    """Connections, and what is done over them. An asynchronous context manager that closes them.
+    """Connections to name servers and brokers, and all that is done over them. An asynchronous context manager.
 
-    With `credentials` its requests are signed; `tls` gives what its connections are encrypted with, if they are.
+    `namesrv` are addresses "host:port;host:port" (ConfigError when one is none). Topics and groups are those of
+    `namespace`, if one is given. With `credentials` requests are signed; `tls` gives what connections are encrypted
+    with, if they are. Producers and consumers are left before their client.
     """
 
     def __init__(
         self,
-        name_servers: tuple[str, ...],
-        identity: Identity,
-        clock: Clock,
+        namesrv: str | tuple[str, ...],
+        identity: Identity | None = None,
+        clock: Clock | None = None,
+        *,
+        namespace: str = "",
         credentials: Credentials | None = None,
-        tls: Callable[[], ssl.SSLContext | None] = lambda: None,
+        tls: Tls = plain,
     ) -> None:
-        self._identity = identity
-        self._clock = clock
-        self._router = Router()
-        self._remoting = RemotingClient(self._router, credentials=credentials, tls=tls)
-        first = randrange(len(name_servers)) if name_servers else 0  # noqa: S311  to spread load
-        self.name_servers = NameServers(self._remoting, name_servers, first)
-        self.routes = Routes(self.name_servers, clock)
-        self.brokers = Brokers(self._remoting)
-        self.queues = QueueReader(self._remoting, self.routes)
-        self.finder = MessageFinder(self._remoting, self.routes)
+        clock = clock or SystemClock()
+        addresses = split_addresses(namesrv) if isinstance(namesrv, str) else namesrv
+        if identity is None:
+            instance_number = clock.now_ms() * _PER_MS + next(_NUMBERS) % _PER_MS
+            identity = Identity(local_ip(addresses), os.getpid(), instance_number)
+        self._instance = instance = Instance(addresses, identity, clock, namespace, credentials, tls)
+        self.name_servers = instance.name_servers
+        self.routes = instance.routes
+        self.brokers = instance.brokers
+        self.queues = instance.queues
+        self.finder = instance.finder
 
-    def producer(self, group: str) -> Producer:
+    @property
+    def client_id(self) -> str:
+        """The name under which brokers know this client."""
+        return self._instance.client_id
+
+    # Producers
+
+    def producer(self, group: str, options: ProducerOptions | None = None) -> Producer:
         """Return a producer of a group."""
-        identity = self._identity
-        ids = UniqueIds(identity.ip, identity.pid, identity.instance, self._clock)
-        return Producer(self._remoting, self.routes, ids, self._clock, group)
+        return Producer(self._instance, group, options)
+
+    def transaction_producer(
+        self, group: str, check: CheckState, options: ProducerOptions | None = None
+    ) -> TransactionProducer:
+        """Return a producer of messages that depend on local transactions, whose state `check` tells."""
+        return TransactionProducer(self._instance, group, check, options)
+
+    def requester(self, group: str, options: ProducerOptions | None = None) -> Requester:
+        """Return a producer of messages that are answered."""
+        return Requester(self._instance, group, options)
+
+    # Consumers
+
+    def push_consumer(
+        self,
+        group: str,
+        subscriptions: Mapping[str, Expression],
+        listener: Listener,
+        options: PushOptions | None = None,
+    ) -> PushConsumer:
+        """Return this client's member of a consumer group, which hands messages to `listener` as they come."""
+        return PushConsumer(self._instance, group, subscriptions, listener, options)
+
+    def pull_consumer(
+        self, group: str, subscriptions: Mapping[str, Expression] | None = None, options: PullOptions | None = None
+    ) -> PullConsumer:
+        """Return a consumer that is asked for messages: of its share of the subscriptions, or of queues it is given."""
+        return PullConsumer(self._instance, group, subscriptions or {}, options)
 
     def group_consumer(
-        self, group: str, topic: str, on_message: Callable[[ReceivedMessage], None], expression: str = ALL_TAGS
+        self, group: str, topic: str, on_message: Callable[[ReceivedMessage], None], expression: Expression = ALL_TAGS
     ) -> GroupConsumer:
-        """Return this client's member of a consumer group, of which it can have one."""
-        return GroupConsumer(
-            self._remoting,
-            self._router,
-            self.routes,
-            self.queues,
-            self._identity.client_id,
-            group=group,
-            topic=topic,
-            on_message=on_message,
-            expression=expression,
-            sub_version=self._clock.now_ms(),
-        )
+        """Return this client's member of a consumer group, for one topic and without a cache of messages."""
+        return GroupConsumer(self._instance, group=group, topic=topic, on_message=on_message, expression=expression)
+
+    # Questions
+
+    async def topics(self) -> list[str]:
+        """Return the names of all topics, system and retry topics included, sorted."""
+        return await self.name_servers.topics()
+
+    async def topic_queues(self, topic: str) -> list[MessageQueue]:
+        """Return the queues of a topic that can be read; RequestFailed with code 17 when there is no such topic."""
+        return await self.queues.queues(topic)
 
     async def close(self) -> None:
-        """Close the connections."""
-        await self._remoting.close()
+        """End heartbeats and close the connections."""
+        await self._instance.close()
 
     async def __aenter__(self) -> "Client":
         return self

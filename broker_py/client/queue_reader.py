@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Final
 
+from broker_py.client.expressions import Expression, tags_of, text_of, type_of
 from broker_py.client.messages import ReceivedMessage, decode_messages
 from broker_py.client.queues import read_address, readable_queues
 from broker_py.client.replies import header_of
@@ -11,7 +12,7 @@ from broker_py.client.routes import Routes
 from broker_py.errors import RequestFailed, Unreachable
 from broker_py.model.message_queue import MessageQueue
 from broker_py.model.route import MASTER_ID
-from broker_py.model.subscription import ALL_TAGS, EXPRESSION_TAG
+from broker_py.model.subscription import ALL_TAGS
 from broker_py.remoting.client import RemotingClient
 from broker_py.remoting.connection import expect_success
 from broker_py.wire.codes import RequestCode, ResponseCode
@@ -33,6 +34,8 @@ from broker_py.wire.headers.pull import (
 )
 
 TIMEOUT_SECONDS: Final = 5.0
+# Beyond the wait that a pull asks for, which a broker of RocketMQ overdraws by up to 5 s.
+PULL_TIMEOUT_SECONDS: Final = 15.0
 MAX_MESSAGES: Final = 32
 # Under this group tools read without being members of anything (common MixAll).
 TOOLS_GROUP: Final = "TOOLS_CONSUMER"
@@ -84,7 +87,7 @@ class QueueReader:
         queue_offset: int,
         *,
         group: str = TOOLS_GROUP,
-        expression: str = ALL_TAGS,
+        expression: Expression = ALL_TAGS,
         max_messages: int = MAX_MESSAGES,
         suspend_ms: int = 0,
         commit_offset: int | None = None,
@@ -106,11 +109,11 @@ class QueueReader:
             | (PULL_COMMIT_OFFSET if commit_offset is not None else 0),
             commit_offset=commit_offset or 0,
             suspend_timeout_millis=suspend_ms,
-            subscription=expression,
-            expression_type=EXPRESSION_TAG,
+            subscription=text_of(expression),
+            expression_type=type_of(expression),
         )
         reply = await self._request(
-            queue, RequestCode.PULL_MESSAGE, header, broker_id, TIMEOUT_SECONDS + suspend_ms / 1000
+            queue, RequestCode.PULL_MESSAGE, header, broker_id, PULL_TIMEOUT_SECONDS + suspend_ms / 1000
         )
         status = _STATUSES.get(reply.code)
         if status is None:
@@ -167,12 +170,6 @@ class QueueReader:
         if address is None:
             raise Unreachable(f"no broker named {queue.broker_name} has queues of {queue.topic}")
         return await self._remoting.request(address, Command(code, encode_header(header)), timeout_seconds)
-
-
-def tags_of(expression: str) -> frozenset[str]:
-    """Return the tags of an expression `A || B`; empty when it is for all messages."""
-    tags = frozenset(tag.strip() for tag in expression.split("||") if tag.strip())
-    return frozenset() if ALL_TAGS in tags else tags
 
 
 def _offset(reply: Command) -> int:

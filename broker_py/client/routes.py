@@ -64,6 +64,10 @@ class Routes:
         self._drafts[topic] = self._good(route)
         return route
 
+    def known(self) -> list[TopicRoute]:
+        """Return the routes that were found so far, however old."""
+        return [known.route for known in (*self._known.values(), *self._drafts.values())]
+
     def renew(self, topic: str) -> None:
         """Have the route fetched at its next use, since a broker of it did not do what was asked."""
         self._drafts.pop(topic, None)

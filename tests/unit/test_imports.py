@@ -24,7 +24,7 @@ ARROWS: Final[dict[str, set[str]]] = {
     "store": {"message"},
     "replication": {"store"},
     "nameserver": {"remoting", "wire"},
-    "client": {"remoting", "wire", "message"},
+    "client": {"remoting", "wire", "message", "runtime"},
     "proxy": {"client", "message"},
     "admin": {"client"},
     "dashboard": {"admin"},

@@ -18,6 +18,7 @@ class EndTransactionRequest:
     commit_log_offset: Int64
     commit_or_rollback: Int32
     msg_id: str
+    topic: str | None = None
     from_transaction_check: bool = False
     transaction_id: str | None = None
 
@@ -28,7 +29,7 @@ class CheckTransactionRequest:
 
     tran_state_table_offset: Int64
     commit_log_offset: Int64
-    offset_msg_id: str
-    broker_name: str = field(metadata={"wire": "bname"})
+    offset_msg_id: str | None = None
+    broker_name: str | None = field(default=None, metadata={"wire": "bname"})
     msg_id: str | None = None
     transaction_id: str | None = None

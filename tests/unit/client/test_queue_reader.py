@@ -5,8 +5,9 @@ import zlib
 import pytest
 
 from broker_py.client.client import Client
+from broker_py.client.expressions import tags_of
 from broker_py.client.messages import decode_messages
-from broker_py.client.queue_reader import PullResult, PullStatus, tags_of
+from broker_py.client.queue_reader import PullResult, PullStatus
 from broker_py.errors import ProtocolError, RequestFailed, Unreachable
 from broker_py.message.sysflags import COMPRESSED
 from broker_py.model.message_queue import MessageQueue

@@ -94,3 +94,8 @@ def test_without_any_name_server_the_option_is_named() -> None:
 
     with pytest.raises(ConfigError, match="NAMESRV_ADDR"):
         asyncio.run(ask())
+
+
+def test_clients_that_are_made_in_the_same_millisecond_have_different_ids() -> None:
+    clock = ManualClock()
+    assert Client("127.0.0.1:9876", clock=clock).client_id != Client("127.0.0.1:9876", clock=clock).client_id
