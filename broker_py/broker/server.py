@@ -21,6 +21,7 @@ from broker_py.broker.foreign_store import check_store
 from broker_py.broker.groups import GroupTable
 from broker_py.broker.handlers.broker import BrokerHandler
 from broker_py.broker.handlers.clients import ClientHandler
+from broker_py.broker.handlers.clone import CloneHandler
 from broker_py.broker.handlers.groups import GroupHandler
 from broker_py.broker.handlers.kept import KeptHandler
 from broker_py.broker.handlers.offsets import OffsetHandler
@@ -239,6 +240,7 @@ class Broker:
             router.on_command(code, self._pull.handle)
         router.on(RequestCode.VIEW_MESSAGE_BY_ID, ViewMessageRequest, self._pull.view)
         OffsetHandler(self.store, self.topics, self.groups, self.offsets).register(router)
+        CloneHandler(self.topics, self.offsets, self.consumers).register(router)
         ClientHandler(
             self.topics,
             self.groups,

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from random import randrange
 from types import TracebackType
 
+from broker_py.client.administration import Administration
 from broker_py.client.brokers import Brokers
 from broker_py.client.group_consumer import GroupConsumer
 from broker_py.client.message_finder import MessageFinder
@@ -46,8 +47,13 @@ class Client:
         self.name_servers = NameServers(self._remoting, name_servers, first)
         self.routes = Routes(self.name_servers, clock)
         self.brokers = Brokers(self._remoting)
+        self.administration = Administration(self._remoting)
         self.queues = QueueReader(self._remoting, self.routes)
         self.finder = MessageFinder(self._remoting, self.routes)
+
+    def now_ms(self) -> int:
+        """Return the client's time."""
+        return self._clock.now_ms()
 
     def producer(self, group: str) -> Producer:
         """Return a producer of a group."""
