@@ -5,6 +5,7 @@ from typing import Any
 
 from broker_py.admin.targets import NotKnown
 from broker_py.client.client import Client
+from broker_py.client.message_finder import place_in_id
 from broker_py.client.messages import OutgoingMessage, ReceivedMessage
 from broker_py.client.producer import SendResult
 from broker_py.client.queue_reader import MAX_MESSAGES, TOOLS_GROUP, PullStatus
@@ -113,8 +114,11 @@ async def send_again(client: Client, message: ReceivedMessage, group: str) -> Se
     return await client.producer(group).send(copy)
 
 
-async def consume_directly(client: Client, message: ReceivedMessage, group: str, client_id: str) -> dict[str, Any]:
-    """Have a member of a group consume a message now; return what its consumer says came of it."""
+async def consume_directly(
+    client: Client, message_id: str, message: ReceivedMessage, group: str, client_id: str
+) -> dict[str, Any]:
+    """Have a member of a group consume the message with an offset id; return what its consumer says came of it."""
+    address, _ = place_in_id(message_id)
     return await client.administration.consume_directly(
-        message.store_host, group, client_id, message_id=message.offset_id, topic=message.topic
+        address, group, client_id, message_id=message_id, topic=message.topic
     )

@@ -132,7 +132,7 @@ async def _by_offset_id(client: Client, options: argparse.Namespace) -> Answer:
         raise ConfigError("a member of a group is named by both: -g GROUP -d ID")
     message = await message_by_offset_id(client, options.message_id)
     if options.client_id is not None:
-        result = await consume_directly(client, message, options.group, options.client_id)
+        result = await consume_directly(client, options.message_id, message, options.group, options.client_id)
         fault = None if result.get("consumeResult") == "CR_SUCCESS" else f"{options.client_id} did not consume it"
         return Answer(
             data=result,
