@@ -99,6 +99,7 @@ bench: .venv/dev.stamp
 
 docs: .venv/dev.stamp
 	@python tests/unit/ansible/role_readme.py
+	@python -m tests.unit.cli.command_reference
 
 build: .venv/dev.stamp
 	@pip wheel --quiet --no-deps --wheel-dir dist .

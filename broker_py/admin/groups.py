@@ -55,7 +55,7 @@ async def consumer_progress(
     client: Client, group: str, topic: str | None = None, *, with_clients: bool = False
 ) -> GroupProgress:
     """Return how far a group is, in one topic or in all; NotKnown when no broker knows the group."""
-    addresses = await _addresses(client, group)
+    addresses = await broker_addresses_of(client, group)
     queues: list[QueueProgress] = []
     tps = 0.0
     for address in addresses:
@@ -88,14 +88,17 @@ async def _summary(client: Client, group: str) -> GroupSummary:
     try:
         progress = await consumer_progress(client, group)
         tps, diff_total = progress.consume_tps, progress.diff_total
-        connections = await _connections(client, await _addresses(client, group), group)
+        connections = await _connections(client, await broker_addresses_of(client, group), group)
     except BrokerPyError:
         pass
     return GroupSummary(group=group, connections=connections, consume_tps=tps, diff_total=diff_total)
 
 
-async def _addresses(client: Client, group: str) -> list[str]:
-    """Every group has a retry topic on the brokers where it was ever a member; its route leads to them."""
+async def broker_addresses_of(client: Client, group: str) -> list[str]:
+    """Return one address of each broker name that knows a group; NotKnown when there is none.
+
+    A group has a retry topic on the brokers where it was ever a member; its route leads to them.
+    """
     try:
         route = await client.name_servers.route(retry_topic(group))
     except RequestFailed as error:

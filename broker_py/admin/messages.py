@@ -1,9 +1,11 @@
 """Looking at messages and sending one (tools command/message)."""
 
 from dataclasses import dataclass
+from typing import Any
 
 from broker_py.admin.targets import NotKnown
 from broker_py.client.client import Client
+from broker_py.client.message_finder import place_in_id
 from broker_py.client.messages import OutgoingMessage, ReceivedMessage
 from broker_py.client.producer import SendResult
 from broker_py.client.queue_reader import MAX_MESSAGES, TOOLS_GROUP, PullStatus
@@ -104,3 +106,19 @@ async def send_message(
     if broker_name is not None and queue_id is not None:
         return await producer.send_to(message, MessageQueue(message.topic, broker_name, queue_id))
     return await producer.send(message, broker_name)
+
+
+async def send_again(client: Client, message: ReceivedMessage, group: str) -> SendResult:
+    """Send a message once more to its topic, as a new one with the same body, tag and keys."""
+    copy = OutgoingMessage(topic=message.topic, body=message.body, tags=message.tags, keys=message.keys)
+    return await client.producer(group).send(copy)
+
+
+async def consume_directly(
+    client: Client, message_id: str, message: ReceivedMessage, group: str, client_id: str
+) -> dict[str, Any]:
+    """Have a member of a group consume the message with an offset id; return what its consumer says came of it."""
+    address, _ = place_in_id(message_id)
+    return await client.administration.consume_directly(
+        address, group, client_id, message_id=message_id, topic=message.topic
+    )

@@ -7,48 +7,18 @@ tell failures, data is on stdout and the rest on stderr, and every command has `
 import argparse
 import sys
 from collections.abc import Sequence
-from difflib import get_close_matches
 from importlib import import_module
 from typing import TYPE_CHECKING, Final
 
+from broker_py.cli.catalogue import COMMANDS, REFUSED
 from broker_py.cli.options import Exit, Parser, print_error, print_json, print_progress, run
-from broker_py.errors import ConfigError, RequestFailed
+from broker_py.errors import BrokerPyError, ConfigError, RequestFailed
 
 if TYPE_CHECKING:
     from broker_py.cli.commands.subcommand import Answer, OfflineCommand, SubCommand
+    from broker_py.client.client import Client
 
 PROG: Final = "mqadmin"
-# Command → (module below `commands`, which is imported only when the command is used; what it does).
-COMMANDS: Final = {
-    "clusterList": ("clusters", "List clusters, their brokers, and what these do now"),
-    "topicList": ("topics", "List topics"),
-    "topicRoute": ("topics", "Show which brokers have queues of a topic"),
-    "topicStatus": ("topics", "Show the offsets of a topic's queues"),
-    "updateTopic": ("topics", "Create a topic or change it"),
-    "deleteTopic": ("topics", "Delete a topic from brokers and name servers"),
-    "updateTopicPerm": ("topics", "Change who may use a topic: writers, readers, both"),
-    "consumerProgress": ("groups", "Show how far consumer groups are"),
-    "getConsumerConfig": ("subscriptions", "Show the settings of a consumer group"),
-    "updateSubGroup": ("subscriptions", "Create a consumer group or change it"),
-    "deleteSubGroup": (
-        "subscriptions",
-        "Delete a consumer group, on a whole cluster with its retries and dead letters",
-    ),
-    "brokerStatus": ("brokers", "Show a broker's runtime values"),
-    "getBrokerConfig": ("brokers", "Show a broker's properties"),
-    "updateBrokerConfig": ("brokers", "Change a property of a running broker"),
-    "haStatus": ("replication", "Show how far the slaves of a master are"),
-    "wipeWritePerm": ("brokers", "Have all name servers take write permission from a broker"),
-    "addWritePerm": ("brokers", "Have all name servers give write permission back to a broker"),
-    "queryMsgByOffset": ("messages", "Show the message at a queue offset"),
-    "queryMsgByKey": ("messages", "Show which messages of a topic have a key"),
-    "queryMsgByUniqueKey": ("messages", "Show the message with the id that its producer gave"),
-    "queryMsgById": ("messages", "Show the message with the id that its broker gave"),
-    "sendMessage": ("messages", "Send a message"),
-    "consumeMessage": ("messages", "Show messages of a topic, without moving any group's offsets"),
-    "checkStore": ("stores", "Say what is in a store directory and what is wrong with it; changes nothing"),
-    "dumpLog": ("stores", "Print the messages of a store directory's log; changes nothing"),
-}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -63,7 +33,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     if name in {"-h", "--help", "help"}:
         print(_overview())
         return Exit.DONE
+    if name == "__complete":
+        return _complete(arguments[1:])
+    if name in REFUSED:
+        print_error(f"{PROG} {name}", REFUSED[name])
+        return Exit.FAILED
     if name not in COMMANDS:
+        from difflib import get_close_matches  # noqa: PLC0415
+
         near = get_close_matches(name, COMMANDS, n=1, cutoff=0.5)
         hint = f"did you mean {near[0]}?" if near else "mqadmin -h lists all"
         print_error(PROG, f"The sub command {name} not exist; {hint}")
@@ -72,28 +49,69 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _overview() -> str:
-    lines = [f"   {name:<20} {summary}" for name, (_, summary) in COMMANDS.items()]
-    return "\n".join(["The mqadmin commands are:", *lines, "", "See 'mqadmin help COMMAND' for the options of one."])
+    lines = [f"   {name:<24} {entry.summary}" for name, entry in COMMANDS.items()]
+    return "\n".join(
+        [
+            "The mqadmin commands are:",
+            *lines,
+            "",
+            "Of RocketMQ's commands these make no sense here and say why: " + ", ".join(REFUSED),
+            "",
+            "See 'mqadmin help COMMAND' for the options of one.",
+        ]
+    )
+
+
+def parser_of(name: str) -> "tuple[Parser, SubCommand | OfflineCommand]":
+    """Return the parser of a command's options, and the command."""
+    from broker_py.cli.commands.subcommand import OfflineCommand  # noqa: PLC0415
+
+    entry = COMMANDS[name]
+    command: SubCommand | OfflineCommand = import_module(f"broker_py.cli.commands.{entry.module}").COMMANDS[name]
+    parser = Parser(f"{PROG} {name}", entry.summary, entry.example)
+    if isinstance(command, OfflineCommand):
+        command.add_options(parser)
+        return parser, command
+    parser.add_namesrv()
+    parser.add_credentials()
+    if command.takes_o:
+        parser.add_output("--output")
+    else:
+        parser.add_output()
+    if command.watched:
+        _watch_option(parser)
+    if command.dry_run:
+        parser.add_argument("--dry-run", action="store_true", help="say what would be done, and do nothing")
+    command.add_options(parser)
+    return parser, command
+
+
+def _watch_option(parser: Parser) -> None:
+    from broker_py.cli.commands.subcommand import checked, positive  # noqa: PLC0415
+
+    parser.add_argument(
+        "--watch", dest="interval", metavar="SECONDS", type=checked(positive), help="show it again and again"
+    )
 
 
 def _run(name: str, arguments: list[str]) -> int:
     from broker_py.cli.commands.subcommand import OfflineCommand  # noqa: PLC0415
 
-    module, summary = COMMANDS[name]
-    command: SubCommand | OfflineCommand = import_module(f"broker_py.cli.commands.{module}").COMMANDS[name]
-    parser = Parser(f"{PROG} {name}", summary)
+    parser, command = parser_of(name)
     if isinstance(command, OfflineCommand):
-        parser.add_output()
-        command.add_options(parser)
         return run(parser, lambda options: _offline(parser, command, options), arguments)
-    parser.add_namesrv()
-    parser.add_credentials()
-    if command.takes_o:
-        parser.add_argument("--output", choices=("text", "json"), default="text", help="form of the output; also -o")
-    else:
-        parser.add_output()
-    command.add_options(parser)
     return run(parser, lambda options: _answer(parser, command, options), arguments)
+
+
+def _complete(words: list[str]) -> int:
+    from broker_py.cli.commands.completion import candidates  # noqa: PLC0415
+
+    try:
+        for candidate in candidates(words, parser_of):
+            print(candidate)
+    except (BrokerPyError, SystemExit):  # a shell that completes has no use for an error
+        return Exit.FAILED
+    return Exit.DONE
 
 
 def _offline(parser: Parser, command: "OfflineCommand", options: argparse.Namespace) -> int:
@@ -118,24 +136,42 @@ def _answer(parser: Parser, command: "SubCommand", options: argparse.Namespace) 
 async def _ask(prog: str, command: "SubCommand", options: argparse.Namespace) -> int:
     import asyncio  # noqa: PLC0415
 
+    from broker_py.admin.targets import NotKnown  # noqa: PLC0415
     from broker_py.cli.session import open_client  # noqa: PLC0415
 
     interval: int | None = getattr(options, "interval", None)
     async with open_client(options.namesrv, options.credentials, options.tls) as client:
         while True:
-            answer = await command.run(client, options)
-            _show(prog, answer, options.output)
+            try:
+                answer = await command.run(client, options)
+            except (RequestFailed, NotKnown) as error:
+                await _print_near_names(prog, client, options, error)
+                raise
+            _show(prog, answer, options.output, again=interval is not None)
             if interval is None:
                 return answer.status
             await asyncio.sleep(interval)
 
 
-def _show(prog: str, answer: "Answer", output: str) -> None:
-    if output == "json":
-        print_json(answer.data)
-    else:
+async def _print_near_names(prog: str, client: "Client", options: argparse.Namespace, error: BrokerPyError) -> None:
+    from broker_py.cli.names import near_names  # noqa: PLC0415
+
+    for hint in await near_names(client, options, error):
+        print_error(prog, hint)
+
+
+def _show(prog: str, answer: "Answer", output: str, *, again: bool) -> None:
+    if output == "text":
+        if again and sys.stdout.isatty():
+            print("\x1b[H\x1b[2J", end="")
         for line in answer.lines:
             print(line)
+    elif output == "json":
+        print_json(answer.data)
+    else:
+        from broker_py.cli.formats import to_csv, to_yaml  # noqa: PLC0415
+
+        print((to_yaml if output == "yaml" else to_csv)(answer.data), end="")
     for note in answer.notes:
         if answer.status == Exit.DONE:
             print_progress(note)

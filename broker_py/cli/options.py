@@ -3,9 +3,10 @@
 import argparse
 import json
 import os
+import re
 import sys
 from collections.abc import Callable, Sequence
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 from broker_py.errors import BrokerPyError, Unreachable
 
@@ -20,11 +21,30 @@ class Exit:
     INTERRUPTED: Final = 130
 
 
+OUTPUTS: Final = ("text", "json", "yaml", "csv")
+"""Forms of the output of a command; scripts take the latter three."""
+
+
 class Parser(argparse.ArgumentParser):
     """An ArgumentParser whose options can't be abbreviated: what works today must not depend on what comes later."""
 
-    def __init__(self, command: str, description: str) -> None:
-        super().__init__(prog=command, description=description, allow_abbrev=False)
+    def __init__(self, command: str, description: str, example: str = "") -> None:
+        super().__init__(
+            prog=command,
+            description=description,
+            epilog=example and f"example: {command} {example}",
+            allow_abbrev=False,
+        )
+
+    def error(self, message: str) -> NoReturn:
+        """Exit with the status of a usage error; an unknown option is answered with the nearest one."""
+        unknown = re.match(r"unrecognized arguments: (-\S+)", message)
+        if unknown is not None:
+            from difflib import get_close_matches  # noqa: PLC0415  only errors wait for it
+
+            near = get_close_matches(unknown[1], self._option_string_actions, n=1, cutoff=0.5)
+            message += f"; did you mean {near[0]}?" if near else ""
+        super().error(message)
 
     def add_namesrv(self) -> None:
         """Add `-n`, with RocketMQ's environment variable as its default."""
@@ -51,9 +71,11 @@ class Parser(argparse.ArgumentParser):
             help="connect by TLS, as this tls.properties says (default: $ROCKETMQ_TLS_CONFIG)",
         )
 
-    def add_output(self) -> None:
-        """Add `-o text|json`."""
-        self.add_argument("-o", "--output", choices=("text", "json"), default="text", help="form of the output")
+    def add_output(self, *flags: str, outputs: Sequence[str] = OUTPUTS) -> None:
+        """Add `--output` (and `-o`, unless other flags are given) with the forms that a command knows."""
+        self.add_argument(
+            *(flags or ("-o", "--output")), dest="output", choices=outputs, default="text", help="form of the output"
+        )
 
 
 def run(
@@ -84,6 +106,11 @@ def print_error(command: str, text: str) -> None:
 def print_progress(text: str) -> None:
     """Print what is being done, for a person, to stderr."""
     print(text, file=sys.stderr, flush=True)
+
+
+def progress_wanted() -> bool:
+    """True when a person is looking, who wants to know how far long work is."""
+    return sys.stderr.isatty()
 
 
 def print_json(value: Any) -> None:

@@ -6,6 +6,7 @@ from itertools import count
 from types import TracebackType
 from typing import Final
 
+from broker_py.client.administration import Administration
 from broker_py.client.expressions import Expression
 from broker_py.client.group_consumer import GroupConsumer
 from broker_py.client.instance import Identity, Instance, Tls, plain
@@ -57,6 +58,7 @@ class Client:
         self.name_servers = instance.name_servers
         self.routes = instance.routes
         self.brokers = instance.brokers
+        self.administration = Administration(instance.remoting)
         self.queues = instance.queues
         self.finder = instance.finder
 
@@ -64,6 +66,10 @@ class Client:
     def client_id(self) -> str:
         """The name under which brokers know this client."""
         return self._instance.client_id
+
+    def now_ms(self) -> int:
+        """Return the client's time."""
+        return self._instance.clock.now_ms()
 
     # Producers
 

@@ -45,9 +45,14 @@ class MessageFinder:
 
         ProtocolError when the text is no such id.
         """
-        host, log_offset = decode_offset_message_id(message_id)
-        ip, port = unpack_host(host)
-        address = f"[{ip}]:{port}" if ":" in ip else f"{ip}:{port}"
+        address, log_offset = place_in_id(message_id)
         command = Command(RequestCode.VIEW_MESSAGE_BY_ID, encode_header(ViewMessageRequest(offset=log_offset)))
         reply = expect_success(await self._remoting.request(address, command, TIMEOUT_SECONDS))
         return decode_messages(reply.body, address)[0]
+
+
+def place_in_id(message_id: str) -> tuple[str, int]:
+    """Return the broker's address and the offset in its log that an offset id holds; ProtocolError when it is none."""
+    host, log_offset = decode_offset_message_id(message_id)
+    ip, port = unpack_host(host)
+    return (f"[{ip}]:{port}" if ":" in ip else f"{ip}:{port}"), log_offset

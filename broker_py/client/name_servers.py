@@ -5,11 +5,12 @@ from typing import Final
 from broker_py.client.replies import object_of, properties_of
 from broker_py.errors import ConfigError, ProtocolError, Unreachable
 from broker_py.model.fields import list_of
+from broker_py.model.java_properties import format_property
 from broker_py.model.route import ClusterInfo, TopicRoute
 from broker_py.remoting.client import RemotingClient
 from broker_py.remoting.connection import expect_success
 from broker_py.wire.codes import RequestCode, ResponseCode
-from broker_py.wire.command import Command
+from broker_py.wire.command import NO_BODY, Command
 
 TIMEOUT_SECONDS: Final = 5.0
 
@@ -47,8 +48,8 @@ class NameServers:
             raise Unreachable(failures[0])
         raise Unreachable(f"no name server answers: {'; '.join(failures)}")
 
-    async def _tell(self, address: str, command_code: int, ext: dict[str, str]) -> Command:
-        return expect_success(await self._remoting.request(address, Command(command_code, ext), TIMEOUT_SECONDS))
+    async def _tell(self, address: str, command_code: int, ext: dict[str, str], body: bytes = NO_BODY) -> Command:
+        return expect_success(await self._remoting.request(address, Command(command_code, ext, body), TIMEOUT_SECONDS))
 
     async def route(self, topic: str) -> TopicRoute:
         """Return the route of a topic; RequestFailed with code 17 when it has none."""
@@ -66,6 +67,11 @@ class NameServers:
     async def config(self, address: str) -> dict[str, str]:
         """Return a name server's properties."""
         return properties_of(await self._tell(address, RequestCode.GET_NAMESRV_CONFIG, {}), address)
+
+    async def update_config(self, address: str, changes: dict[str, str]) -> None:
+        """Change a name server's properties while it runs."""
+        text = "".join(format_property(name, value) + "\n" for name, value in changes.items())
+        await self._tell(address, RequestCode.UPDATE_NAMESRV_CONFIG, {}, text.encode())
 
     async def kv_config(self, namespace: str, key: str) -> str | None:
         """Return a value that was put under a key, or None."""

@@ -145,9 +145,17 @@ class QueueReader:
         header = SearchOffsetRequest(topic=queue.topic, queue_id=queue.queue_id, timestamp=stored_ms)
         return _offset(await self._request(queue, RequestCode.SEARCH_OFFSET_BY_TIMESTAMP, header))
 
-    async def committed_offset(self, group: str, queue: MessageQueue) -> int | None:
-        """Return where a group stands in a queue; None when it was never there."""
-        header = QueryOffsetRequest(consumer_group=group, topic=queue.topic, queue_id=queue.queue_id)
+    async def committed_offset(self, group: str, queue: MessageQueue, *, strict: bool = False) -> int | None:
+        """Return where a group stands in a queue; None when it was never there.
+
+        Unless asked `strict`ly, a broker says of a queue whose first message is still near that the group is there.
+        """
+        header = QueryOffsetRequest(
+            consumer_group=group,
+            topic=queue.topic,
+            queue_id=queue.queue_id,
+            set_zero_if_not_found=False if strict else None,
+        )
         reply = await self._request(queue, RequestCode.QUERY_CONSUMER_OFFSET, header)
         return None if reply.code == ResponseCode.QUERY_NOT_FOUND else _offset(reply)
 

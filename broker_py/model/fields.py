@@ -1,5 +1,6 @@
 """Reading values out of JSON objects that others wrote: typed, with a default, never surprised."""
 
+from collections.abc import Hashable
 from typing import Any, Final
 
 from broker_py.errors import ProtocolError
@@ -44,7 +45,7 @@ def bool_of(fields: dict[str, Any], name: str, default: bool = False) -> bool:
     return bool(value)
 
 
-def dict_of(fields: dict[str, Any], name: str) -> dict[Any, Any]:
+def dict_of(fields: dict[Any, Any], name: Hashable) -> dict[Any, Any]:
     """Return an object field; null and absence are empty."""
     value = fields.get(name)
     if value is None:

@@ -183,3 +183,40 @@ async def test_a_cluster_that_is_gone_is_status_3(cluster: Cluster) -> None:
     assert (await commands.run("mqadmin", "clusterList"))[0] == 3
     assert (await commands.run("mqquickstart", "producer"))[0] == 3
     assert (await commands.run("mqquickstart", "consumer"))[0] == 3
+
+
+async def test_a_group_is_moved_copied_and_shown(cluster: Cluster, tmp_path: Path) -> None:
+    commands = await two_brokers(cluster)
+    assert (await commands.run("mqadmin", "updateTopic", "-c", CLUSTER_NAME, "-t", "orders", "-r", 2, "-w", 2))[0] == 0
+    for name in ("broker-a", "broker-b"):
+        await until_sent(commands, "orders", name)
+    sends = await commands.json("mqadmin", "checkMsgSendRT", "-t", "orders", "-a", 4)
+    assert all(each["sent"] for each in sends["sends"])
+
+    skipped = ("mqadmin", "skipAccumulatedMessage", "-g", "billing", "-t", "orders")
+    assert [each["to"] for each in await commands.json(*skipped, "--dry-run")] == [2, 1, 2, 1]
+    assert (await commands.run("mqadmin", "cloneGroupOffset", "-s", "billing", "-d", "audit", "-t", "orders"))[0] == 1
+    await commands.json(*skipped)
+    moves = await commands.json("mqadmin", "cloneGroupOffset", "-s", "billing", "-d", "audit", "-t", "orders")
+    assert [each["to"] for each in moves] == [2, 1, 2, 1]
+    back = await commands.json("mqadmin", "resetOffsetByTime", "-g", "audit", "-t", "orders", "-s", 0)
+    assert [(each["from"], each["to"]) for each in back] == [(2, 0), (1, 0), (2, 0), (1, 0)]
+
+    status, out, _ = await commands.run("mqadmin", "printMsg", "-t", "orders", "-d", "false")
+    assert (status, out.count("MSGID: ")) == (0, 6)
+    status, out, _ = await commands.run("mqadmin", "cleanExpiredCQ", "-c", CLUSTER_NAME)
+    assert (status, out.splitlines()[0]) == (0, "success")
+    metadata = await commands.json("mqadmin", "exportMetadata", "-c", CLUSTER_NAME, "-f", tmp_path / "export")
+    assert metadata["topicConfigTable"]["orders"]["writeQueueNums"] == 4
+    assert {"audit", "billing"} <= metadata["subscriptionGroupTable"].keys()
+    assert "orders" in (await commands.run("mqadmin", "__complete", "topicStatus", "-t", "ord"))[1].split()
+
+
+async def until_sent(commands: Commands, topic: str, broker_name: str) -> None:
+    """Send a message to queue 0 of a broker, as soon as name servers know that it has the topic."""
+
+    async def sent() -> bool:
+        command = ("mqadmin", "sendMessage", "-t", topic, "-p", "x", "-b", broker_name, "-i", 0)
+        return (await commands.run(*command))[0] == 0
+
+    await until(sent, f"{broker_name} takes messages of {topic}")

@@ -15,7 +15,13 @@ from broker_py.admin.brokers import (
     wipe_write_perm,
 )
 from broker_py.admin.targets import Outcome
-from broker_py.cli.commands.subcommand import Answer, SubCommand, add_broker_or_cluster, answer_of_outcomes
+from broker_py.cli.commands.subcommand import (
+    Answer,
+    SubCommand,
+    add_broker_or_cluster,
+    answer_of_outcomes,
+    planned,
+)
 from broker_py.cli.options import Parser
 from broker_py.client.client import Client
 
@@ -90,6 +96,8 @@ def _write_perm(
 ) -> Callable[[Client, argparse.Namespace], Awaitable[Answer]]:
     async def run(client: Client, options: argparse.Namespace) -> Answer:
         name = options.broker_name
+        if getattr(options, "dry_run", False):
+            return planned(f"{verb} the write permission of {name}", client.name_servers.addresses)
         return answer_of_outcomes(
             await change(client, name),
             lambda each: f"{verb} write perm of broker[{name}] in name server[{each.address}] OK, {each.count}",
@@ -100,9 +108,9 @@ def _write_perm(
 
 
 COMMANDS: Final = {
-    "brokerStatus": SubCommand(add_broker_or_cluster, _status),
+    "brokerStatus": SubCommand(add_broker_or_cluster, _status, watched=True),
     "getBrokerConfig": SubCommand(add_broker_or_cluster, _get_config),
     "updateBrokerConfig": SubCommand(_update_config_options, _update_config),
-    "wipeWritePerm": SubCommand(_broker_name_option, _write_perm(wipe_write_perm, "wipe")),
+    "wipeWritePerm": SubCommand(_broker_name_option, _write_perm(wipe_write_perm, "wipe"), dry_run=True),
     "addWritePerm": SubCommand(_broker_name_option, _write_perm(add_write_perm, "add")),
 }

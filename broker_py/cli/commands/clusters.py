@@ -40,7 +40,12 @@ _TODAY: Final = ("TodayMorning", "TodayNow")
 def _options(parser: Parser) -> None:
     parser.add_argument("-m", "--moreStats", dest="totals", action="store_true", help="messages of yesterday and today")
     parser.add_argument(
-        "-i", "--interval", metavar="SECONDS", type=checked(positive), help="list again and again, at this interval"
+        "-i",
+        "--interval",
+        "--watch",
+        metavar="SECONDS",
+        type=checked(positive),
+        help="list again and again, at this interval",
     )
     parser.add_argument("-c", "--clusterName", dest="cluster", metavar="NAME", help="only this cluster")
 

@@ -122,4 +122,4 @@ def version_text(version: int) -> str:
     return name if since % 2 else name + "_SNAPSHOT"
 
 
-COMMANDS: Final = {"consumerProgress": SubCommand(_options, _run)}
+COMMANDS: Final = {"consumerProgress": SubCommand(_options, _run, watched=True)}

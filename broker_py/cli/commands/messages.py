@@ -1,22 +1,33 @@
 """mqadmin's commands about messages (tools command/message)."""
 
 import argparse
-import codecs
-from datetime import datetime
 from typing import Final
 
 from broker_py.admin.messages import (
     Selection,
+    consume_directly,
     message_at,
     message_by_offset_id,
     messages_by_key,
     messages_by_unique_id,
     read_messages,
+    send_again,
     send_message,
 )
 from broker_py.cli.commands.render import body_text, fields_json, message_json, table, time_text
-from broker_py.cli.commands.subcommand import Answer, OutputOr, SubCommand, checked, natural, positive, truth
-from broker_py.cli.options import Parser
+from broker_py.cli.commands.subcommand import (
+    Answer,
+    OutputOr,
+    SubCommand,
+    charset,
+    checked,
+    natural,
+    positive,
+    time_ms,
+    topic_option,
+    truth,
+)
+from broker_py.cli.options import Exit, Parser
 from broker_py.client.client import Client
 from broker_py.client.messages import OutgoingMessage, ReceivedMessage
 from broker_py.client.queue_reader import TOOLS_GROUP
@@ -24,32 +35,10 @@ from broker_py.errors import ConfigError
 from broker_py.model.message_queue import MessageQueue
 
 _PRODUCER_GROUP: Final = "TOOLS_PRODUCER"
-_TIME_FORMAT: Final = "%Y-%m-%d#%H:%M:%S:%f"
-
-
-def _topic_option(parser: Parser) -> None:
-    parser.add_argument("-t", "--topic", required=True, metavar="TOPIC", type=str.strip, help="name of the topic")
-
-
-def _time(text: str) -> int:
-    """Return a time of the command line, in the local zone, in milliseconds."""
-    if text.isdecimal():
-        return int(text)
-    try:
-        return int(datetime.strptime(text, _TIME_FORMAT).timestamp() * 1000)
-    except ValueError:
-        raise ValueError(f"'{text}' is neither milliseconds nor yyyy-MM-dd#HH:mm:ss:SSS") from None
-
-
-def _charset(name: str) -> str:
-    try:
-        return codecs.lookup(name).name
-    except LookupError:
-        raise ValueError(f"'{name}' is not a charset") from None
 
 
 def _query_options(parser: Parser) -> None:
-    _topic_option(parser)
+    topic_option(parser)
     parser.add_argument("-b", "--brokerName", dest="broker_name", required=True, metavar="NAME", help="the broker")
     parser.add_argument("-i", "--queueId", dest="queue_id", required=True, metavar="N", type=checked(natural))
     parser.add_argument("-o", "--offset", action=OutputOr, metavar="N", help="queue offset")
@@ -61,7 +50,7 @@ def _charset_option(parser: Parser) -> None:
         "-f",
         "--bodyFormat",
         dest="charset",
-        type=checked(_charset),
+        type=checked(charset),
         default="utf-8",
         metavar="CHARSET",
         help="how to print the body",
@@ -99,7 +88,7 @@ def _message_lines(message: ReceivedMessage, charset: str) -> list[str]:
 
 
 def _by_key_options(parser: Parser) -> None:
-    _topic_option(parser)
+    topic_option(parser)
     parser.add_argument("-k", "--msgKey", dest="key", required=True, metavar="KEY", help="one of the message's keys")
 
 
@@ -112,7 +101,7 @@ async def _by_key(client: Client, options: argparse.Namespace) -> Answer:
 
 
 def _by_unique_id_options(parser: Parser) -> None:
-    _topic_option(parser)
+    topic_option(parser)
     parser.add_argument("-i", "--msgId", dest="message_id", required=True, metavar="ID", help="id of the message")
     parser.add_argument("-a", "--showAll", dest="all", action="store_true", help="all with this id, not the newest")
     _charset_option(parser)
@@ -129,16 +118,39 @@ def _by_offset_id_options(parser: Parser) -> None:
     parser.add_argument(
         "-i", "--msgId", dest="message_id", required=True, metavar="ID", help="offset id of the message"
     )
+    parser.add_argument("-g", "--consumerGroup", dest="group", metavar="GROUP", help="with -d: a consumer group")
+    parser.add_argument("-d", "--clientId", dest="client_id", metavar="ID", help="have this member consume it now")
+    parser.add_argument(
+        "-s", "--sendMessage", dest="resend", type=checked(truth), default=False, metavar="true|false", help="once more"
+    )
+    parser.add_argument("-u", "--unitName", dest="unit", metavar="NAME", help="has no meaning any more")
     _charset_option(parser)
 
 
 async def _by_offset_id(client: Client, options: argparse.Namespace) -> Answer:
+    if (options.group is None) != (options.client_id is None):
+        raise ConfigError("a member of a group is named by both: -g GROUP -d ID")
     message = await message_by_offset_id(client, options.message_id)
+    if options.client_id is not None:
+        result = await consume_directly(client, options.message_id, message, options.group, options.client_id)
+        fault = None if result.get("consumeResult") == "CR_SUCCESS" else f"{options.client_id} did not consume it"
+        return Answer(
+            data=result,
+            lines=[
+                f"{name}={str(value).lower() if isinstance(value, bool) else value}" for name, value in result.items()
+            ],
+            notes=[] if fault is None else [fault],
+            status=Exit.DONE if fault is None else Exit.FAILED,
+        )
+    if options.resend:
+        sent = await send_again(client, message, _PRODUCER_GROUP)
+        place = f"{sent.broker_name} queue {sent.queue_id} offset {sent.queue_offset}"
+        return Answer(data=fields_json(sent), lines=[f"{sent.status.value} {sent.message_id} {place}"])
     return Answer(data=message_json(message), lines=_message_lines(message, options.charset))
 
 
 def _send_options(parser: Parser) -> None:
-    _topic_option(parser)
+    topic_option(parser)
     parser.add_argument("-p", "--body", required=True, metavar="TEXT", help="body of the message")
     parser.add_argument("-k", "--key", dest="keys", metavar="KEYS", help="keys, separated by blanks")
     parser.add_argument("-c", "--tags", metavar="TAG", help="tag")
@@ -169,7 +181,7 @@ async def _send(client: Client, options: argparse.Namespace) -> Answer:
 
 
 def _consume_options(parser: Parser) -> None:
-    _topic_option(parser)
+    topic_option(parser)
     parser.add_argument("-b", "--brokerName", dest="broker_name", metavar="NAME", help="only of this broker")
     parser.add_argument("-i", "--queueId", dest="queue_id", metavar="N", type=checked(natural), help="one queue of it")
     parser.add_argument("-o", "--offset", action=OutputOr, metavar="N", help="from this queue offset on")
@@ -179,11 +191,11 @@ def _consume_options(parser: Parser) -> None:
         "--beginTimestamp",
         dest="begin_ms",
         metavar="TIME",
-        type=checked(_time),
+        type=checked(time_ms),
         help="stored at or after: milliseconds or yyyy-MM-dd#HH:mm:ss:SSS",
     )
     parser.add_argument(
-        "-e", "--endTimestamp", dest="end_ms", metavar="TIME", type=checked(_time), help="stored at or before"
+        "-e", "--endTimestamp", dest="end_ms", metavar="TIME", type=checked(time_ms), help="stored at or before"
     )
     parser.add_argument(
         "-c", "--MessageNumber", dest="count", metavar="N", type=checked(positive), default=128, help="at most (128)"

@@ -23,7 +23,12 @@ _HEADERS: Final = (
 def _options(parser: Parser) -> None:
     add_broker_or_cluster(parser)
     parser.add_argument(
-        "-i", "--interval", metavar="SECONDS", type=checked(positive), help="show it again and again, at this interval"
+        "-i",
+        "--interval",
+        "--watch",
+        metavar="SECONDS",
+        type=checked(positive),
+        help="show it again and again, at this interval",
     )
 
 

@@ -31,6 +31,7 @@ _BODY_BYTES: Final = 256
 
 
 def _store_options(parser: Parser) -> None:
+    parser.add_output(outputs=("text", "json"))
     parser.add_argument("directory", metavar="DIR", help="the store: storePathRootDir")
     parser.add_argument(
         "--commitLog", dest="commit_log", metavar="DIR", default="", help="the log, where it is not in the store"

@@ -1,16 +1,18 @@
 """What a sub-command of mqadmin consists of: its options, and a function from them to an answer."""
 
 import argparse
+import codecs
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, Final
 
 from broker_py.admin.targets import Outcome
-from broker_py.cli.options import Exit, Parser
+from broker_py.cli.options import OUTPUTS, Exit, Parser
 from broker_py.client.client import Client
 from broker_py.errors import Unreachable
 
-OUTPUTS: Final = ("text", "json")
+_TIME_FORMAT: Final = "%Y-%m-%d#%H:%M:%S:%f"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,11 +27,17 @@ class Answer:
 
 @dataclass(frozen=True)
 class SubCommand:
-    """`add_options` adds what RocketMQ's command has; `takes_o` says that `-o` is one of these."""
+    """`add_options` adds what RocketMQ's command has; `takes_o` says that `-o` is one of these.
+
+    `watched` commands show a state and have `--watch SECONDS`, which is `interval` in their options. Commands with
+    `dry_run` delete or move something; where the option of that name is given they say what and leave it.
+    """
 
     add_options: Callable[[Parser], None]
     run: Callable[[Client, argparse.Namespace], Awaitable[Answer]]
     takes_o: bool = False
+    watched: bool = False
+    dry_run: bool = False
 
 
 @dataclass(frozen=True)
@@ -41,7 +49,7 @@ class OfflineCommand:
 
 
 class OutputOr(argparse.Action):
-    """Option `-o` of a command where RocketMQ has one: `text` and `json` are forms of output, all else its value."""
+    """Option `-o` of a command where RocketMQ has one: `text`, `json`... are forms of output, all else its value."""
 
     def __call__(
         self,
@@ -81,7 +89,15 @@ def positive(text: str) -> int:
     return int(text)
 
 
-_CONVERSIONS: Final[dict[str, Callable[[str], Any]]] = {"order": truth, "offset": natural}
+def whole(text: str) -> int:
+    """Return a whole number."""
+    try:
+        return int(text)
+    except ValueError:
+        raise ValueError(f"'{text}' is not a whole number") from None
+
+
+_CONVERSIONS: Final[dict[str, Callable[[str], Any]]] = {"order": truth, "offset": natural, "offline": truth}
 
 
 def checked(convert: Callable[[str], Any]) -> Callable[[str], Any]:
@@ -94,6 +110,38 @@ def checked(convert: Callable[[str], Any]) -> Callable[[str], Any]:
             raise argparse.ArgumentTypeError(str(error)) from None
 
     return converted
+
+
+def planned(what: str, targets: Sequence[str]) -> Answer:
+    """Return the answer of a dry run: what would become of which targets."""
+    return Answer(
+        data={"dryRun": True, "would": what, "targets": list(targets)},
+        lines=[f"would {what} at {target}" for target in targets],
+        notes=["nothing was changed (--dry-run)"],
+    )
+
+
+def time_ms(text: str) -> int:
+    """Return a time of the command line, in the local zone, in milliseconds."""
+    if text.isdecimal():
+        return int(text)
+    try:
+        return int(datetime.strptime(text, _TIME_FORMAT).timestamp() * 1000)
+    except ValueError:
+        raise ValueError(f"'{text}' is neither milliseconds nor yyyy-MM-dd#HH:mm:ss:SSS") from None
+
+
+def charset(name: str) -> str:
+    """Return the name of a charset."""
+    try:
+        return codecs.lookup(name).name
+    except LookupError:
+        raise ValueError(f"'{name}' is not a charset") from None
+
+
+def topic_option(parser: Parser) -> None:
+    """Add `-t TOPIC`."""
+    parser.add_argument("-t", "--topic", required=True, metavar="TOPIC", type=str.strip, help="name of the topic")
 
 
 def add_broker_or_cluster(parser: Parser) -> None:

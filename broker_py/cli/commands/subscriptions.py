@@ -6,7 +6,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, Final
 
-from broker_py.admin.subscriptions import delete_group, delete_group_at, group_configs, update_group
+from broker_py.admin.subscriptions import delete_group, delete_group_at, group_configs, group_topics, update_group
+from broker_py.admin.targets import at_each, cluster_masters
 from broker_py.cli.commands.render import fields_json
 from broker_py.cli.commands.subcommand import (
     Answer,
@@ -16,7 +17,9 @@ from broker_py.cli.commands.subcommand import (
     answer_of_outcomes,
     checked,
     natural,
+    planned,
     truth,
+    whole,
 )
 from broker_py.cli.options import Exit, Parser
 from broker_py.client.client import Client
@@ -106,6 +109,8 @@ def _delete_options(parser: Parser) -> None:
 
 
 async def _delete(client: Client, options: argparse.Namespace) -> Answer:
+    if options.dry_run:
+        return await _would_delete(client, options)
     if options.broker is not None:
         outcomes = await delete_group_at(client, options.group, options.broker, clean_offsets=options.clean_offsets)
     else:
@@ -117,8 +122,56 @@ async def _delete(client: Client, options: argparse.Namespace) -> Answer:
     )
 
 
+async def _would_delete(client: Client, options: argparse.Namespace) -> Answer:
+    offsets = " and its offsets" if options.clean_offsets else ""
+    if options.broker is not None:
+        return planned(f"delete the group {options.group}{offsets}", [options.broker])
+    masters = [broker.address for broker in await cluster_masters(client, options.cluster)]
+    topics = " and ".join(group_topics(options.group))
+    return planned(f"delete the group {options.group}{offsets} and the topics {topics}", masters)
+
+
+def _mode_options(parser: Parser) -> None:
+    add_broker_or_cluster(parser)
+    parser.add_argument("-t", "--topicName", dest="topic", required=True, metavar="TOPIC", type=str.strip, help="topic")
+    _group_option(parser)
+    parser.add_argument("-m", "--mode", required=True, choices=("PULL", "POP"), help="how its members consume")
+    parser.add_argument(
+        "-q",
+        "--popShareQueueNum",
+        dest="shared",
+        type=checked(whole),
+        default=0,
+        metavar="N",
+        help="how many queues of others a member may pop (0: of all)",
+    )
+
+
+async def _mode(client: Client, options: argparse.Namespace) -> Answer:
+    if options.broker is not None:
+        addresses = [options.broker]
+    else:
+        addresses = [broker.address for broker in await cluster_masters(client, options.cluster)]
+
+    async def change(address: str) -> None:
+        await client.administration.set_consume_mode(
+            address, options.topic, options.group, options.mode, options.shared
+        )
+
+    answer = answer_of_outcomes(
+        await at_each(addresses, change),
+        lambda each: f"set consume mode to {each.address} success.",
+        f"the consume mode of {options.group} was not changed",
+    )
+    if answer.lines:
+        place = f"topic[{options.topic}] group[{options.group}]"
+        answer.lines.append(f"{place} consume mode[{options.mode}] popShareQueueNum[{options.shared}]")
+    return answer
+
+
 COMMANDS: Final = {
     "getConsumerConfig": SubCommand(_group_option, _get),
     "updateSubGroup": SubCommand(_update_options, _update, takes_o=True),
-    "deleteSubGroup": SubCommand(_delete_options, _delete),
+    "deleteSubGroup": SubCommand(_delete_options, _delete, dry_run=True),
+    "setConsumeMode": SubCommand(_mode_options, _mode),
 }

@@ -4,8 +4,10 @@ import argparse
 import json
 from typing import Final
 
+from broker_py.admin.targets import cluster_masters
 from broker_py.admin.topics import (
     delete_topic,
+    find_topic,
     topic_list,
     topic_route,
     topic_status,
@@ -22,6 +24,8 @@ from broker_py.cli.commands.subcommand import (
     answer_of_outcomes,
     checked,
     natural,
+    planned,
+    topic_option,
     truth,
 )
 from broker_py.cli.options import Exit, Parser
@@ -34,10 +38,6 @@ _QUEUE_NUMS: Final = 8
 # common sysflag/TopicSysFlag
 _UNIT: Final = 1
 _UNIT_SUBSCRIBED: Final = 2
-
-
-def _topic_option(parser: Parser) -> None:
-    parser.add_argument("-t", "--topic", required=True, metavar="TOPIC", type=str.strip, help="name of the topic")
 
 
 def _perm_option(parser: Parser, required: bool) -> None:
@@ -69,7 +69,7 @@ async def _list(client: Client, options: argparse.Namespace) -> Answer:
 
 
 def _route_options(parser: Parser) -> None:
-    _topic_option(parser)
+    topic_option(parser)
     parser.add_argument("-l", "--list", dest="as_list", action="store_true", help="as a table and not as JSON")
 
 
@@ -107,7 +107,7 @@ async def _status(client: Client, options: argparse.Namespace) -> Answer:
 
 def _update_options(parser: Parser) -> None:
     add_broker_or_cluster(parser)
-    _topic_option(parser)
+    topic_option(parser)
     parser.add_argument("-r", "--readQueueNums", dest="reads", metavar="N", type=checked(natural), default=_QUEUE_NUMS)
     parser.add_argument(
         "-w", "--writeQueueNums", dest="writes", metavar="N", type=checked(natural), default=_QUEUE_NUMS
@@ -149,11 +149,20 @@ async def _update(client: Client, options: argparse.Namespace) -> Answer:
 
 
 def _delete_options(parser: Parser) -> None:
-    _topic_option(parser)
+    topic_option(parser)
     parser.add_argument("-c", "--clusterName", dest="cluster", metavar="NAME", required=True, help="on this cluster")
 
 
 async def _delete(client: Client, options: argparse.Namespace) -> Answer:
+    if options.dry_run:
+        masters = [broker.address for broker in await cluster_masters(client, options.cluster)]
+        having = [each for each in masters if await find_topic(client, each, options.topic) is not None]
+        messages = 0
+        for each in having:
+            queues = await client.brokers.topic_status(each, options.topic)
+            messages += sum(queue.max_offset - queue.min_offset for queue in queues)
+        what = f"delete the topic {options.topic}, {messages} messages on all masters together,"
+        return planned(what, [*having, *client.name_servers.addresses])
     outcomes = await delete_topic(client, options.topic, options.cluster)
     return answer_of_outcomes(
         outcomes,
@@ -164,7 +173,7 @@ async def _delete(client: Client, options: argparse.Namespace) -> Answer:
 
 def _perm_options(parser: Parser) -> None:
     add_broker_or_cluster(parser)
-    _topic_option(parser)
+    topic_option(parser)
     _perm_option(parser, required=True)
 
 
@@ -183,8 +192,8 @@ async def _perm(client: Client, options: argparse.Namespace) -> Answer:
 COMMANDS: Final = {
     "topicList": SubCommand(_list_options, _list),
     "topicRoute": SubCommand(_route_options, _route),
-    "topicStatus": SubCommand(_topic_option, _status),
+    "topicStatus": SubCommand(topic_option, _status, watched=True),
     "updateTopic": SubCommand(_update_options, _update, takes_o=True),
-    "deleteTopic": SubCommand(_delete_options, _delete),
+    "deleteTopic": SubCommand(_delete_options, _delete, dry_run=True),
     "updateTopicPerm": SubCommand(_perm_options, _perm),
 }

@@ -78,8 +78,54 @@ class QueryConsumeQueueRequest:
 
 
 @dataclass(kw_only=True)
+class CloneGroupOffsetRequest:
+    """Give a group the offsets of another one: request 314."""
+
+    src_group: str
+    dest_group: str
+    topic: str | None = None
+    offline: bool = False
+
+
+@dataclass(kw_only=True)
 class StatsRequest:
     """One statistic by its name and key: request 315."""
 
     stats_name: str
     stats_key: str
+
+
+@dataclass(kw_only=True)
+class FlushOffsetRequest:
+    """From where on a slave must have flushed: request 908."""
+
+    master_flush_offset: Int64
+
+
+@dataclass(kw_only=True)
+class AccessAccountRequest:
+    """Make or change an account: request 50. Lists of permissions are joined by commas."""
+
+    access_key: str
+    secret_key: str | None = None
+    white_remote_address: str | None = None
+    admin: bool = False
+    default_topic_perm: str | None = None
+    default_group_perm: str | None = None
+    topic_perms: str | None = None
+    group_perms: str | None = None
+
+
+@dataclass(kw_only=True)
+class DeleteAccountRequest:
+    """Delete an account: request 51."""
+
+    access_key: str
+
+
+@dataclass(kw_only=True)
+class GlobalWhiteAddressesRequest:
+    """Replace the addresses that need no account: request 53."""
+
+    global_white_addrs: str
+    acl_file_full_path: str | None = None

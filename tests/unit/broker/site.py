@@ -16,6 +16,7 @@ from broker_py.broker.handlers.ack import AckHandler
 from broker_py.broker.handlers.assignments import AssignmentHandler
 from broker_py.broker.handlers.broker import BrokerHandler
 from broker_py.broker.handlers.clients import ClientHandler
+from broker_py.broker.handlers.clone import CloneHandler
 from broker_py.broker.handlers.groups import GroupHandler
 from broker_py.broker.handlers.kept import KeptHandler
 from broker_py.broker.handlers.offsets import OffsetHandler
@@ -185,6 +186,7 @@ class Site:
             router.on_command(code, self.pull_handler.handle)
         router.on(RequestCode.VIEW_MESSAGE_BY_ID, ViewMessageRequest, self.pull_handler.view)
         OffsetHandler(self.store, self.topics, self.groups, self.offsets).register(router)
+        CloneHandler(self.topics, self.offsets, self.consumers).register(router)
         ClientHandler(
             self.topics,
             self.groups,

@@ -117,3 +117,28 @@ def test_the_age_of_a_queue_is_that_of_its_first_message() -> None:
     site.clock.advance(5)
     site.send()
     assert ext_of(site.ask(earliest, QUEUE)) == {"timestamp": str(stored_ms)}
+
+
+def _clone(site: Site, **ext: object) -> None:
+    assert site.ask(RequestCode.CLONE_GROUP_OFFSET, {"srcGroup": "g", "destGroup": "h", **ext}).code == 0
+
+
+def test_a_group_that_is_cloned_stands_where_the_other_one_does() -> None:
+    site = Site()
+    site.ask(RequestCode.UPDATE_CONSUMER_OFFSET, {**GROUP, "commitOffset": 7})
+    _clone(site, topic="T", offline=True)
+    assert site.offsets.offset("h", "T", 0) == 7
+
+
+def test_cloning_without_a_topic_is_for_all_of_the_group() -> None:
+    site = Site()
+    site.ask(RequestCode.UPDATE_CONSUMER_OFFSET, {**GROUP, "commitOffset": 7})
+    _clone(site)
+    assert site.offsets.offset("h", "T", 0) == 7
+
+
+def test_cloning_leaves_out_other_topics() -> None:
+    site = Site()
+    site.ask(RequestCode.UPDATE_CONSUMER_OFFSET, {**GROUP, "commitOffset": 7})
+    _clone(site, topic="Elsewhere")
+    assert site.offsets.offset("h", "T", 0) == -1

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from broker_py.cli.mqadmin import COMMANDS, main
+from broker_py.cli.catalogue import COMMANDS, REFUSED
+from broker_py.cli.mqadmin import main
 from broker_py.message.ids import offset_message_id, pack_host
 from broker_py.model.group import GroupConfig
 from broker_py.model.subscription import ConsumerData
@@ -72,8 +73,15 @@ def test_without_a_command_the_list_is_a_usage_error(capsys: Capture) -> None:
 def test_every_command_explains_its_options(capsys: Capture, name: str) -> None:
     assert status("help", name) == 0
     out = capsys.readouterr().out
-    assert ("--namesrvAddr" in out) == (name not in ("checkStore", "dumpLog"))
-    assert "--output" in out
+    assert ("--namesrvAddr" in out) == (name not in ("checkStore", "dumpLog", "completion"))
+    assert ("--output" in out) == (name != "completion")
+    assert f"example: mqadmin {name}" in out or not COMMANDS[name].example
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_a_command_that_makes_no_sense_here_says_why(capsys: Capture, name: str) -> None:
+    assert status(name, "-n", NOBODY) == 1
+    assert capsys.readouterr().err == f"mqadmin {name}: {REFUSED[name]}\n"
 
 
 def test_an_unknown_command_is_answered_with_the_nearest_one(capsys: Capture) -> None:

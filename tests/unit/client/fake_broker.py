@@ -97,6 +97,7 @@ class FakeBroker(FakeServer):
         }
         self.replication: dict[str, Any] = {"master": True, "masterCommitLogMaxOffset": 0, "haConnectionInfo": []}
         self.queues_of_clients: dict[str, list[MessageQueue]] = {}
+        self.running_info: dict[str, Any] = {}
         self.before_runtime_info: Callable[[], None] = lambda: None
         self.before_put_topic: Callable[[CreateTopicRequest], None] = lambda _: None
         self.answer_sends_with = ResponseCode.SUCCESS
@@ -308,7 +309,7 @@ class FakeBroker(FakeServer):
 
     def _running_info(self, header: ClientRequest, *_: Any) -> Reply:
         queues = self.queues_of_clients.get(header.client_id or "", [])
-        return json_reply({"mqTable": {queue: {"locked": False} for queue in queues}})
+        return json_reply({"mqTable": {queue: {"locked": False} for queue in queues}, **self.running_info})
 
     def _all_offsets(self, *_: Any) -> Reply:
         table: dict[str, dict[int, int]] = {}
