@@ -17,6 +17,7 @@ from broker_py.broker.clients import ConsumerGroup, ConsumerTable, ProducerTable
 from broker_py.broker.cold_reads import ColdReads
 from broker_py.broker.config import BrokerConfig, check_together, ha_port, replicas_to_wait_for
 from broker_py.broker.consumer_offsets import ConsumerOffsetTable
+from broker_py.broker.deferral import Deferral
 from broker_py.broker.foreign_store import check_store
 from broker_py.broker.groups import GroupTable
 from broker_py.broker.handlers.broker import BrokerHandler
@@ -29,6 +30,7 @@ from broker_py.broker.handlers.pull import PullHandler
 from broker_py.broker.handlers.query import QueryHandler
 from broker_py.broker.handlers.relays import RelayHandler
 from broker_py.broker.handlers.send import SendHandler
+from broker_py.broker.handlers.send_back import SendBackHandler
 from broker_py.broker.handlers.topics import TopicHandler
 from broker_py.broker.kept_files import KeptFiles
 from broker_py.broker.long_polling import ParkedPulls
@@ -40,6 +42,7 @@ from broker_py.broker.periodic import Periodic
 from broker_py.broker.queue_locks import QueueLocks
 from broker_py.broker.registration import Master, Registration
 from broker_py.broker.replica_log import StoreLog
+from broker_py.broker.schedule import ScheduleService
 from broker_py.broker.statistics import Statistics
 from broker_py.broker.store_owner import StoreOwner
 from broker_py.broker.topics import TopicTable
@@ -47,7 +50,7 @@ from broker_py.broker.upkeep import Upkeep
 from broker_py.errors import StoreError
 from broker_py.message.ids import UniqueIds, pack_host
 from broker_py.model.data_version import DataVersion
-from broker_py.model.topic import PERM_WRITE, TopicConfig
+from broker_py.model.topic import PERM_WRITE, SCHEDULE_TOPIC, TopicConfig
 from broker_py.remoting.client import RemotingClient
 from broker_py.remoting.config import ServerConfig
 from broker_py.remoting.connection import Connection
@@ -196,13 +199,32 @@ class Broker:
             dispatched=self.parked.wake,
         )
         self._own = OwnMessages(self.store, self._acks, lambda work: asyncio.get_running_loop().call_soon(work))
+        self._schedule = ScheduleService(
+            self.store,
+            self._own,
+            MetadataFile(host.files, directory, "delayOffset.json"),
+            clock,
+            lambda seconds, work: asyncio.get_running_loop().call_later(seconds, work),
+            self._cold_reads.fetch,
+        )
+        self._deferral = Deferral(settings.store, clock, lambda _: False)
         self._flusher: Flusher[Any] | None = None
         self._checkpointer: Flusher[Any] | None = None
         self._indexer: Flusher[Any] | None = None
         unique_ids = UniqueIds(config.broker_ip1, host.pid, id(self) & 0x7FFFFFFF, clock)
         self._send = SendHandler(
-            config, self.store, self.topics, self.groups, self._acks, self.statistics, unique_ids, store_host, clock
+            config,
+            self.store,
+            self.topics,
+            self.groups,
+            self._acks,
+            self.statistics,
+            unique_ids,
+            store_host,
+            clock,
+            self._deferral,
         )
+        self._send_back = SendBackHandler(config, self.store, self.topics, self.groups, self._own, self._deferral)
         self._pull = PullHandler(
             config,
             self.store,
@@ -242,6 +264,7 @@ class Broker:
         self._topic_handler.register(router)
         GroupHandler(config, self.topics, self.groups, self.offsets).register(router)
         ProgressHandler(config, self.store, self.topics, self.groups, self.offsets, self.consumers).register(router)
+        self._send_back.register(router)
         QueryHandler(self.store).register(router)
         RelayHandler(config, self.store, self.topics, self.offsets, self.consumers).register(router)
         self._broker_handler.register(router)
@@ -290,6 +313,8 @@ class Broker:
         await self._source.start(self._settings.server.bind_address, self._ha_port)
         await self._server.start()
         self.topics.on_change = self._registration.changed
+        if not config.is_slave:
+            self._schedule.start()
         self._registration.start()
         self._start_periodic()
         if self.store.admission.fault is not None:
@@ -319,6 +344,7 @@ class Broker:
         every(lambda: _INDEX_PAUSE_SECONDS if self.store.index_lag_bytes else 1.0, self._complete_index)
         every(lambda: self._clean_seconds, self._clean)
         every(lambda: self._settings.broker.flush_consumer_offset_interval / 1000, self._save_offsets)
+        every(lambda: store().flush_delay_offset_interval / 1000, self._save_delay_offsets)
         every(lambda: 1.0, self._each_second)
         every(lambda: 10.0, self._expire_clients)
         if self._sink is not None:
@@ -329,6 +355,7 @@ class Broker:
     async def stop(self) -> None:
         """Leave the name servers, answer what waits, flush, and let go of the store."""
         await self._registration.stop()
+        self._schedule.stop()
         deadline = self._host.clock.monotonic() + _DRAIN_SECONDS
         while self._acks.waiting and self._host.clock.monotonic() < deadline:
             await asyncio.sleep(0.01)
@@ -346,6 +373,7 @@ class Broker:
         if self._cold_reads.warmer is not None:
             self._cold_reads.warmer.stop()
         self._save_offsets()
+        self._stop_delivering()
         self.store.admission.on_fault = lambda: None
         self.store.close()
 
@@ -356,6 +384,8 @@ class Broker:
 
     def _arrived(self, topic: str, queue_id: int, _next_offset: int, tags_code: int, _stored_ms: int) -> None:
         self.parked.arrived(topic, queue_id, tags_code)
+        if topic == SCHEDULE_TOPIC:
+            self._schedule.arrived(queue_id, tags_code)
 
     def _slave_acknowledged(self) -> None:
         self._acks.advance()
@@ -392,6 +422,23 @@ class Broker:
             self._upkeep.failed("the consumer offsets", error)
         else:
             self._upkeep.done("the consumer offsets")
+
+    def _save_delay_offsets(self) -> None:
+        try:
+            self._schedule.save()
+        except OSError as error:
+            self._upkeep.failed("the offsets of delay levels", error)
+        else:
+            self._upkeep.done("the offsets of delay levels")
+
+    def _stop_delivering(self) -> None:
+        """What was delivered is made durable first, then that it was."""
+        try:
+            if self.store.flushed.value < self.store.written.value:
+                self.store.flush_log()
+        except StoreError as error:
+            log.warning("some messages will be delivered once more: %s", error)
+        self._save_delay_offsets()
 
     def _fault_changed(self) -> None:
         """Messages are refused, for another reason than before, or taken again: say so at once, everywhere."""
@@ -537,7 +584,9 @@ class Broker:
         self.topics.configure(config)
         self.groups.configure(config)
         self.store.configure(settings.store)
+        self._deferral.configure(settings.store)
         self._send.configure(config)
+        self._send_back.configure(config)
         self._pull.configure(config)
         self._topic_handler.configure(config)
         self._broker_handler.configure(config)

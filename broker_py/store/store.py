@@ -14,6 +14,7 @@ from typing import Any, Final, TypeVar
 from broker_py.errors import StoreError
 from broker_py.message.delay import DelayLevels
 from broker_py.message.record import Message, MessageIllegal, body_crc, encode_record, record_size
+from broker_py.model.topic import SCHEDULE_TOPIC
 from broker_py.seams import Clock, FileLock, FileSystem
 from broker_py.store.admission import Admission, is_full
 from broker_py.store.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
@@ -294,6 +295,8 @@ class Store:
         stored_ms = self._clock.now_ms()
         log.stage(encode_record(message, body_crc(message.body), queue_offset, log_offset, stored_ms, self._store_host))
         placed = Placed(queue, start, log_offset, size, queue_offset, stored_ms, message)
+        if message.topic == SCHEDULE_TOPIC:
+            placed.tags_code = self._dispatcher.due_ms(message.properties, stored_ms, message.tags_code)
         self._staged.append(placed)
         return placed
 
@@ -613,6 +616,11 @@ class Store:
         """Return (log offset, size, tags code) of a message, None when the queue doesn't have it."""
         queue = self._queues.get(topic, queue_id)
         return queue.unit(queue_offset) if queue is not None else None
+
+    def units(self, topic: str, queue_id: int, queue_offset: int, count: int) -> bytes:
+        """Return the bytes of up to `count` units from `queue_offset` on; see `consume_queue`. OSError."""
+        queue = self._queues.get(topic, queue_id)
+        return queue.units(queue_offset, count) if queue is not None else b""
 
     def is_near(self, log_offset: int) -> bool:
         """True when what lies at a log offset is likely in memory: no further from the end than memory reaches."""

@@ -5,6 +5,7 @@ from typing import Final
 
 from broker_py.broker.ack_policy import AckPolicy
 from broker_py.broker.config import BrokerConfig
+from broker_py.broker.deferral import Deferral
 from broker_py.broker.groups import GroupTable, group_name_fault
 from broker_py.broker.statistics import Statistics
 from broker_py.broker.topics import FAQ, TopicTable
@@ -18,6 +19,9 @@ from broker_py.message.properties import (
     NAME_END,
     PROPERTY_END,
     TAGS,
+    TIMER_DELAY_MS,
+    TIMER_DELAY_SEC,
+    TIMER_DELIVER_MS,
     TRACE_ON,
     TRAN_MSG,
     UNIQ_KEY,
@@ -49,7 +53,7 @@ _OURS: Final = BORN_HOST_V6 | STORE_HOST_V6
 # In one batch: storing so many takes about 0.2 s, in which nobody else is served.
 MAX_BATCH_MESSAGES: Final = 10_000
 _NO_TRANSACTIONS: Final = "this broker does not take transactional messages"
-_TIMER_PROPERTIES: Final = ("TIMER_DELAY_SEC", "TIMER_DELAY_MS", "TIMER_DELIVER_MS")
+_DELAYS: Final = (DELAY, TIMER_DELAY_SEC, TIMER_DELAY_MS, TIMER_DELIVER_MS)
 _LOOKED_AT: Final = tuple(
     text.encode() for text in ("TAGS\x01", "DELAY\x01", "TRAN_MSG\x01", "WAIT\x01false", "TIMER_DEL")
 )
@@ -69,7 +73,9 @@ class SendHandler:
         unique_ids: UniqueIds,
         store_host: bytes,
         clock: Clock,
+        deferral: Deferral,
     ) -> None:
+        self._deferral = deferral
         self._store = store
         self._topics = topics
         self._groups = groups
@@ -164,17 +170,17 @@ class SendHandler:
         return topic
 
     def _check_properties(self, properties: dict[str, str]) -> None:
-        """Refuse what this broker can't do, rather than deliver it at the wrong time or half."""
-        if DELAY in properties and properties[DELAY] not in ("0", ""):
-            raise RequestRefused(
-                ResponseCode.MESSAGE_ILLEGAL, "this broker does not deliver messages with a delay level (DELAY)"
-            )
+        """Refuse what this broker can't do, rather than deliver it half."""
         if properties.get(TRAN_MSG) == "true":
             raise RequestRefused(ResponseCode.NO_PERMISSION, _NO_TRANSACTIONS)
-        for name in _TIMER_PROPERTIES:
-            if name in properties:
+
+    @staticmethod
+    def _check_undelayed(properties: dict[str, str]) -> None:
+        """Refuse a message of a batch that is to come later: a batch is stored as one, in one place."""
+        for name in _DELAYS:
+            if properties.get(name, "0") != "0":
                 raise RequestRefused(
-                    ResponseCode.MESSAGE_ILLEGAL, f"this broker does not deliver messages at a time ({name})"
+                    ResponseCode.MESSAGE_ILLEGAL, f"a message of a batch can't be delayed ({name}): send it alone"
                 )
 
     # Storing
@@ -192,6 +198,15 @@ class SendHandler:
         name, queue_id = request.topic, request.queue_id
         if name.startswith(RETRY_PREFIX):
             name, queue_id = self._retry_or_dead(request, command.version)
+            if name != request.topic:
+                properties.pop(DELAY, None)
+        asked_queue_id = queue_id
+        if not properties.keys().isdisjoint(_DELAYS):
+            place = self._deferral.place(name, queue_id, properties)
+            if place is not None:
+                name, queue_id = place
+            properties.setdefault(UNIQ_KEY, unique_id)
+            text = "".join(f"{key}{NAME_END}{value}{PROPERTY_END}" for key, value in properties.items())
         message = Message(
             name,
             queue_id,
@@ -210,7 +225,7 @@ class SendHandler:
         statistics.put_bytes += placed.size
         ext = {
             "msgId": offset_message_id(self._store_host, placed.log_offset),
-            "queueId": str(queue_id),
+            "queueId": str(asked_queue_id),
             "queueOffset": str(placed.queue_offset),
             "transactionId": unique_id,
             **self._reply_ext,
@@ -258,6 +273,7 @@ class SendHandler:
             if decode_some and _worth_decoding(encoded):
                 properties = decode_properties(encoded)
                 self._check_properties(properties)
+                self._check_undelayed(properties)
                 wait = wait and properties.get(WAIT) != "false"
                 tag = properties.get(TAGS)
             if encoded and not encoded.endswith(b"\x02"):

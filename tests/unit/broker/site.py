@@ -10,6 +10,7 @@ from broker_py.broker.ack_policy import AckPolicy
 from broker_py.broker.clients import ConsumerGroup, ConsumerTable, ProducerTable
 from broker_py.broker.config import BrokerConfig, BrokerRole, replicas_to_wait_for
 from broker_py.broker.consumer_offsets import ConsumerOffsetTable
+from broker_py.broker.deferral import Deferral
 from broker_py.broker.groups import GroupTable
 from broker_py.broker.handlers.broker import BrokerHandler
 from broker_py.broker.handlers.clients import ClientHandler
@@ -21,6 +22,7 @@ from broker_py.broker.handlers.pull import PullHandler
 from broker_py.broker.handlers.query import QueryHandler
 from broker_py.broker.handlers.relays import RelayHandler
 from broker_py.broker.handlers.send import SendHandler
+from broker_py.broker.handlers.send_back import SendBackHandler
 from broker_py.broker.handlers.topics import TopicHandler
 from broker_py.broker.kept_files import KeptFiles
 from broker_py.broker.long_polling import ParkedPulls
@@ -116,6 +118,8 @@ class Site:
             dispatched=self.parked.wake,
         )
         self.own = OwnMessages(self.store, self.acks, self._at_end_of_turn)
+        self.congested = False
+        self.deferral = Deferral(store, self.clock, lambda _: self.congested)
         self.store.on_arrival(lambda topic, queue_id, _next, code, _ms: self.parked.arrived(topic, queue_id, code))
         self.shown_config = "brokerName=broker-a\n"
         self.config_changes: list[str] = []
@@ -128,7 +132,16 @@ class Site:
         config, router = self.config, self.router
         unique_ids = UniqueIds(IP, 77, 1, self.clock)
         self.send_handler = SendHandler(
-            config, self.store, self.topics, self.groups, self.acks, self.statistics, unique_ids, STORE_HOST, self.clock
+            config,
+            self.store,
+            self.topics,
+            self.groups,
+            self.acks,
+            self.statistics,
+            unique_ids,
+            STORE_HOST,
+            self.clock,
+            self.deferral,
         )
         self.pull_handler = PullHandler(
             config,
@@ -155,6 +168,7 @@ class Site:
         GroupHandler(config, self.topics, self.groups, self.offsets).register(router)
         ProgressHandler(config, self.store, self.topics, self.groups, self.offsets, self.consumers).register(router)
         RelayHandler(config, self.store, self.topics, self.offsets, self.consumers).register(router)
+        SendBackHandler(config, self.store, self.topics, self.groups, self.own, self.deferral).register(router)
         QueryHandler(self.store).register(router)
         BrokerHandler(
             config,
