@@ -78,6 +78,7 @@ class MetadataSync:
             await self._copy_groups(master)
             await self._copy_offsets(master)
             await self._copy_file(master, RequestCode.GET_ALL_DELAY_OFFSET, self._kept.take_delay_offsets)
+            await self._copy_file(master, RequestCode.GET_TIMER_CHECK_POINT, self._kept.take_timer_checkpoint)
             await self._copy_file(master, RequestCode.GET_ALL_MESSAGE_REQUEST_MODE, self._kept.take_request_modes)
         except (BrokerPyError, OSError) as error:
             if self._fault is None:

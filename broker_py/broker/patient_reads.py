@@ -15,7 +15,10 @@ _T = TypeVar("_T")
 
 
 class PatientReads:
-    """Does one read at a time; `again` is called when it is worth asking once more."""
+    """Does one read after the other; `again` is called when it is worth asking for the same once more.
+
+    Each that goes its own way through the store needs its own.
+    """
 
     def __init__(self, store: Store, fetch: Fetch, again: Callable[[], None]) -> None:
         self._store = store

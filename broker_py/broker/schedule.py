@@ -58,6 +58,7 @@ class _Batch:
 @dataclass(slots=True)
 class _Level:
     queue_id: int
+    reads: PatientReads
     next: int = 0
     safe: int = 0
     durable: int = 0
@@ -85,7 +86,7 @@ class ScheduleService:
         self._clock = clock
         self._delays = DelayLevels(store.config.message_delay_level)
         self._alarm = Alarm(clock, call_later, self._work)
-        self._reads = PatientReads(store, fetch, lambda: self._alarm.within(0))
+        self._fetch = fetch
         self._levels: list[_Level] = []
         self._in_flight = 0
         self._saved: dict[int, int] = {}
@@ -114,9 +115,12 @@ class ScheduleService:
                     maximum,
                 )
                 offset = min(max(minimum, offset), maximum)
-            self._levels.append(_Level(queue_id, offset, offset, offset))
+            self._levels.append(_Level(queue_id, self._new_reads(), offset, offset, offset))
         self._running = True
         self._alarm.within(0)
+
+    def _new_reads(self) -> PatientReads:
+        return PatientReads(self._store, self._fetch, lambda: self._alarm.within(0))
 
     def stop(self) -> None:
         """Deliver no more; what is in flight may still become safe."""
@@ -154,7 +158,7 @@ class ScheduleService:
             return
         level = next((level for level in self._levels if level.queue_id == queue_id), None)
         if level is None:
-            self._levels.append(_Level(queue_id))
+            self._levels.append(_Level(queue_id, self._new_reads()))
             self._alarm.within(0)
         elif level.due_ms is None:
             level.due_ms = due_ms
@@ -166,7 +170,7 @@ class ScheduleService:
             return
         end = self._clock.monotonic() + _SLICE_SECONDS
         more = True
-        while more and self._in_flight < MAX_IN_FLIGHT and not self._reads.fetching:
+        while more and self._in_flight < MAX_IN_FLIGHT:
             more = False
             for level in self._levels:
                 try:
@@ -185,16 +189,16 @@ class ScheduleService:
         waits = [
             max((level.due_ms - now_ms) / 1000, level.paused_until - now)
             for level in self._levels
-            if level.due_ms is not None
+            if level.due_ms is not None and not level.reads.fetching
         ]
         if waits and self._in_flight < MAX_IN_FLIGHT:
-            self._alarm.within(min(_LOOK_SECONDS, *waits) if not self._reads.fetching else _LOOK_SECONDS)
+            self._alarm.within(min(_LOOK_SECONDS, *waits))
 
     def _deliver(self, level: _Level) -> bool:
         """Store the next due messages of a level anew; False when there are none or they have to be fetched."""
         if level.paused_until > self._clock.monotonic():
             return False
-        found = self._reads.read(self._due, level)
+        found = level.reads.read(self._due, level)
         if found is None:
             return False
         records, next_offset = found

@@ -45,12 +45,13 @@ from broker_py.broker.replica_log import StoreLog
 from broker_py.broker.schedule import ScheduleService
 from broker_py.broker.statistics import Statistics
 from broker_py.broker.store_owner import StoreOwner
+from broker_py.broker.timers import TimerService
 from broker_py.broker.topics import TopicTable
 from broker_py.broker.upkeep import Upkeep
 from broker_py.errors import StoreError
 from broker_py.message.ids import UniqueIds, pack_host
 from broker_py.model.data_version import DataVersion
-from broker_py.model.topic import PERM_WRITE, SCHEDULE_TOPIC, TopicConfig
+from broker_py.model.topic import PERM_WRITE, SCHEDULE_TOPIC, TIMER_TOPIC, TopicConfig
 from broker_py.remoting.client import RemotingClient
 from broker_py.remoting.config import ServerConfig
 from broker_py.remoting.connection import Connection
@@ -207,10 +208,19 @@ class Broker:
             lambda seconds, work: asyncio.get_running_loop().call_later(seconds, work),
             self._cold_reads.fetch,
         )
-        self._deferral = Deferral(settings.store, clock, lambda _: False)
+        self._timers = TimerService(
+            self.store,
+            self._own,
+            host.files,
+            clock,
+            lambda seconds, work: asyncio.get_running_loop().call_later(seconds, work),
+            self._cold_reads.fetch,
+        )
+        self._deferral = Deferral(settings.store, clock, self._timers.congested)
         self._flusher: Flusher[Any] | None = None
         self._checkpointer: Flusher[Any] | None = None
         self._indexer: Flusher[Any] | None = None
+        self._timer_saver: Flusher[Any] | None = None
         unique_ids = UniqueIds(config.broker_ip1, host.pid, id(self) & 0x7FFFFFFF, clock)
         self._send = SendHandler(
             config,
@@ -308,6 +318,7 @@ class Broker:
         post = asyncio.get_running_loop().call_soon_threadsafe
         self._flusher = Flusher(self.store.start_flush, self.store.finish_flush, post, "flusher")
         self._checkpointer = Flusher(self.store.start_checkpoint, self.store.finish_checkpoint, post, "checkpointer")
+        self._timer_saver = Flusher(self._timers.start_checkpoint, self._timers.finish_checkpoint, post, "timers")
         self._indexer = Flusher(self.store.start_index_read, self.store.finish_index_read, post, "indexer")
         self._cold_reads.warmer = Warmer(self._host.files, post)
         await self._source.start(self._settings.server.bind_address, self._ha_port)
@@ -315,6 +326,8 @@ class Broker:
         self.topics.on_change = self._registration.changed
         if not config.is_slave:
             self._schedule.start()
+            if self._settings.store.timer_wheel_enable:
+                self._timers.start()
         self._registration.start()
         self._start_periodic()
         if self.store.admission.fault is not None:
@@ -344,6 +357,7 @@ class Broker:
         every(lambda: _INDEX_PAUSE_SECONDS if self.store.index_lag_bytes else 1.0, self._complete_index)
         every(lambda: self._clean_seconds, self._clean)
         every(lambda: self._settings.broker.flush_consumer_offset_interval / 1000, self._save_offsets)
+        every(lambda: store().timer_flush_interval_ms / 1000, self._save_timers)
         every(lambda: store().flush_delay_offset_interval / 1000, self._save_delay_offsets)
         every(lambda: 1.0, self._each_second)
         every(lambda: 10.0, self._expire_clients)
@@ -356,6 +370,7 @@ class Broker:
         """Leave the name servers, answer what waits, flush, and let go of the store."""
         await self._registration.stop()
         self._schedule.stop()
+        self._timers.stop()
         deadline = self._host.clock.monotonic() + _DRAIN_SECONDS
         while self._acks.waiting and self._host.clock.monotonic() < deadline:
             await asyncio.sleep(0.01)
@@ -367,7 +382,7 @@ class Broker:
         await self._periodic.stop()
         await self._source.stop()
         await self._client.close()
-        for flusher in (self._flusher, self._checkpointer, self._indexer):
+        for flusher in (self._flusher, self._checkpointer, self._indexer, self._timer_saver):
             if flusher is not None:
                 flusher.stop()
         if self._cold_reads.warmer is not None:
@@ -386,6 +401,8 @@ class Broker:
         self.parked.arrived(topic, queue_id, tags_code)
         if topic == SCHEDULE_TOPIC:
             self._schedule.arrived(queue_id, tags_code)
+        elif topic == TIMER_TOPIC:
+            self._timers.arrived()
 
     def _slave_acknowledged(self) -> None:
         self._acks.advance()
@@ -431,6 +448,19 @@ class Broker:
         else:
             self._upkeep.done("the offsets of delay levels")
 
+    def _save_timers(self) -> None:
+        saver = self._timer_saver
+        if saver is None or saver.busy or self.store.admission.fault is not None:
+            return
+        if self._timers.checkpoint_due():
+            saver.request(self._timers_saved)
+
+    def _timers_saved(self, error: BaseException | None) -> None:
+        if error is not None:
+            self._upkeep.failed("the checkpoint of timed messages", error)
+        else:
+            self._upkeep.done("the checkpoint of timed messages")
+
     def _stop_delivering(self) -> None:
         """What was delivered is made durable first, then that it was."""
         try:
@@ -439,6 +469,10 @@ class Broker:
         except StoreError as error:
             log.warning("some messages will be delivered once more: %s", error)
         self._save_delay_offsets()
+        try:
+            self._timers.checkpoint()
+        except (StoreError, OSError) as error:
+            log.warning("some timed messages will be delivered once more: %s", error)
 
     def _fault_changed(self) -> None:
         """Messages are refused, for another reason than before, or taken again: say so at once, everywhere."""
@@ -472,6 +506,7 @@ class Broker:
 
     def _clean(self) -> None:
         self._clean_seconds = self.store.clean(self._host.clock.now_ms()) / 1000
+        self._timers.clean()
 
     def _make_room(self) -> None:
         """Delete what may be, and go on as soon as there is room: no send comes that would find it out."""

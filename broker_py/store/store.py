@@ -34,6 +34,7 @@ from broker_py.store.queue_table import ConsumeQueueTable
 from broker_py.store.reading import GetResult, GetStatus, Reader
 from broker_py.store.recovery import Progress, Recovery, tell_nobody
 from broker_py.store.retention import Retention
+from broker_py.store.timer_log import TimerLog
 from broker_py.store.verifying import Verifier
 from broker_py.store.watermark import Watermark
 
@@ -635,3 +636,9 @@ class Store:
         self.config = config
         self._retention.config = config
         self._reader.configure(config)
+
+    def timer_log(self) -> TimerLog:
+        """Return the timer log beside the log; its reads wait, or not, as all of the store's."""
+        config = self.config
+        directory = config.store_path_root_dir + "/timerlog"
+        return TimerLog(self._files, self._handles, directory, config.mapped_file_size_timer_log)
