@@ -1,10 +1,10 @@
-"""Files of a store's config directory that this broker has no use for, and keeps for the Java broker that has.
+"""Files of a store's config directory that slaves ask for, as they are.
 
-    delayOffset.json          how far each delay level is delivered (broker schedule/ScheduleMessageService)
+    delayOffset.json          how far each delay level is delivered, see `schedule`
     messageRequestMode.json   which groups pop (broker loadbalance/MessageRequestModeManager)
-    timermetrics, timercheck  timed messages (store timer/TimerMetrics, TimerCheckpoint)
+    timercheck                how far timed messages are, see `timers`
+    timermetrics              how many there are (store timer/TimerMetrics): a Java broker's, kept for it
 
-They are handed on to slaves as they are: a Java slave asks for all four, ours for the first two.
 What else lies there (consumerFilter.json, consumerOrderInfo.json, topicQueueMapping.json) is not touched.
 """
 

@@ -1,8 +1,8 @@
 """A slave's copies of its master's topics, groups, consumer and delay offsets (broker slave/SlaveSynchronize).
 
 Asked for every few seconds (Java: every minute), so that consumers that come over when the master is gone see at
-most that much again. The master is asked on its ordinary port. What a Java master says of its timed messages is not
-copied: it belongs to files that only a Java slave builds.
+most that much again. The master is asked on its ordinary port. How far its timed messages are is noted, what it
+counts of them is not.
 """
 
 import asyncio
