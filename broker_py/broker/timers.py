@@ -37,9 +37,10 @@ from broker_py.message.record import Message, MessageIllegal, Record, decode_rec
 from broker_py.model.topic import TIMER_TOPIC
 from broker_py.seams import Clock, FileSystem
 from broker_py.store.store import Store
-from broker_py.store.timer_checkpoint import TimerCheckpoint, TimerWork, read_timer_checkpoint
-from broker_py.store.timer_log import MAGIC, MAGIC_DELETE, MAGIC_ROLL, NONE, UNIT_BYTES, TimerUnit, chain
-from broker_py.store.timer_wheel import Slot, TimerWheel
+from broker_py.store.timer_checkpoint import TimerWork
+from broker_py.store.timer_files import TimerFiles
+from broker_py.store.timer_log import MAGIC, MAGIC_DELETE, MAGIC_ROLL, NONE, TimerUnit, chain
+from broker_py.store.timer_wheel import Slot
 
 log = logging.getLogger(__name__)
 
@@ -96,14 +97,13 @@ class TimerService:
         config = store.config
         self._store = store
         self._own = own
-        self._files = files
         self._clock = clock
         self._precision = config.timer_precision_ms
         self._window_ms = config.timer_roll_window_slot * self._precision
-        self._wheel = TimerWheel(files, config.store_path_root_dir + "/timerwheel")
-        self._log = store.timer_log()
-        self._checkpoint_path = config.store_path_root_dir + "/config/timercheck"
-        self._checkpoint = TimerCheckpoint()
+        root = config.store_path_root_dir
+        self._timer_files = TimerFiles(files, root, store.timer_log(), self._precision, store.record)
+        self._wheel = self._timer_files.wheel
+        self._log = self._timer_files.log
         self._alarm = Alarm(clock, call_later, self._work)
         self._queue_reads = PatientReads(store, fetch, lambda: self._alarm.within(0))
         self._reads = PatientReads(store, fetch, lambda: self._alarm.within(0))
@@ -115,72 +115,22 @@ class TimerService:
         self._ticks: deque[_Tick] = deque()
         self._in_flight = 0
         self._paused_until = 0.0
-        self._snapshot: tuple[int, TimerWork] | None = None
         self._running = False
         self._started = False
-        self._idle = False
 
     # Starting and stopping
 
     def start(self) -> None:
         """Go on where the checkpoint says. StoreError, OSError."""
-        checkpoint = read_timer_checkpoint(self._files, self._checkpoint_path) or TimerCheckpoint()
-        self._checkpoint = checkpoint
-        self._read_tick = checkpoint.read_ms // self._precision
-        self._log.load()
-        self._wheel.load(self._read_tick)
         minimum, maximum = self._store.min_offset(TIMER_TOPIC, 0), self._store.max_offset(TIMER_TOPIC, 0)
-        self._next = min(checkpoint.queue_offset, checkpoint.master_queue_offset)
-        if self._next > maximum or not self._recover(checkpoint.log_end):
-            log.warning("the timer's files are not what %s says: they are made anew", self._checkpoint_path)
-            self._wheel.remove()
-            self._log.cut(0)
-            self._next = 0
-        if self._next < checkpoint.master_queue_offset:
-            self._known_end, self._known_tick = checkpoint.master_queue_offset, self._read_tick
-        self._next = min(max(self._next, minimum), maximum)
+        queue_offset = self._timer_files.open(maximum)
+        self._read_tick = self._timer_files.checkpoint.read_ms // self._precision
+        known = self._timer_files.checkpoint.master_queue_offset
+        if queue_offset < known:
+            self._known_end, self._known_tick = known, self._read_tick
+        self._next = min(max(queue_offset, minimum), maximum)
         self._running = self._started = True
         self._alarm.within(0)
-
-    def _recover(self, end: int) -> bool:
-        """Have the log end behind what was enqueued before the checkpoint; False when units before it are missing."""
-        timers, slots = self._log, self._wheel.slots
-        if not timers.first <= end <= timers.limit:
-            return False
-        if not self._wheel.found and end > 0:
-            return False
-        timers.written = timers.end = timers.limit
-        added: list[tuple[int, int]] = []
-        while end < timers.limit:
-            unit = timers.unit(end)
-            data = self._store.record(unit.log_offset) if unit is not None else None
-            if unit is None or data is None:
-                break
-            record = decode_record(data)
-            if record.topic != TIMER_TOPIC or record.size != unit.size or record.queue_offset >= self._next:
-                break
-            added.append((self._tick_of(unit), end))
-            end = timers.next_position(end)
-        for tick, slot in slots.items():
-            while slot.last >= end:
-                unit = timers.unit(slot.last)
-                if unit is None or unit.previous >= slot.last or self._tick_of(unit) != tick:
-                    return False
-                slot.last, slot.count = unit.previous, slot.count - 1
-                self._wheel.dirty.add(tick)
-        last = timers.unit(end - UNIT_BYTES) if end > timers.first and not added else None
-        if last is not None and self._tick_of(last) >= self._read_tick and self._tick_of(last) not in slots:
-            return False  # the slots are of another timerPrecisionMs
-        for tick in [tick for tick, slot in slots.items() if slot.last < timers.first]:
-            self._wheel.empty(tick)
-        timers.cut(end)
-        for tick, position in added:
-            if tick >= self._read_tick and (tick not in slots or slots[tick].last < position):
-                self._wheel.add(tick, position, 1)
-        return True
-
-    def _tick_of(self, unit: TimerUnit) -> int:
-        return (unit.enqueued_ms + unit.delay_ms) // self._precision
 
     def stop(self) -> None:
         """Deliver no more; what is in flight may still become safe."""
@@ -200,57 +150,30 @@ class TimerService:
     # The checkpoint
 
     def start_checkpoint(self) -> TimerWork:
-        """Return the work that makes durable how far all is. StoreError, OSError when there is nothing to say yet."""
-        if self._snapshot is not None:
-            end, work = self._snapshot
-            if self._store.flushed.value < end:
-                raise StoreError("the delivered messages are not on disk yet")
-            return work
-        raise StoreError("nothing was delivered or enqueued")
+        """Return the work that makes durable how far all is. StoreError when there is nothing to say yet."""
+        return self._timer_files.start_checkpoint(self._store.flushed.value)
 
     def checkpoint_due(self) -> bool:
         """True when there is something that a checkpoint may say; look at intervals of timerFlushIntervalMs."""
-        if self._snapshot is None:
-            self._take_snapshot()
-        return self._snapshot is not None and self._store.flushed.value >= self._snapshot[0]
-
-    def _take_snapshot(self) -> None:
-        slots = self._wheel.slots
-        delivering = {tick.tick: tick.slot for tick in self._ticks}
-        if not self._started or self._log.written != self._log.end or any(tick in slots for tick in delivering):
-            return
-        queue_offset = self._enqueued[0].start if self._enqueued else self._next
-        read_ms = min(delivering, default=self._read_tick) * self._precision
-        if queue_offset < self._known_end:
-            read_ms = min(read_ms, self._known_tick * self._precision)  # what is not enqueued yet must not count as due
-        before = self._checkpoint
-        known = max(queue_offset, self._known_end)
-        now = (read_ms, self._log.end, queue_offset, known)
-        if now == (before.read_ms, before.log_end, before.queue_offset, before.master_queue_offset):
-            return
-        idle = not slots and not delivering
-        if idle and self._idle and now[1:] == (before.log_end, before.queue_offset, before.master_queue_offset):
-            return  # an empty wheel turns: there is nothing that could be delivered twice
-        self._idle = idle
-        checkpoint = TimerCheckpoint(*now, before.state_version, before.version_ms, before.version_counter)
-        dirty, self._wheel.dirty = self._wheel.dirty, set()
-        encoded = self._wheel.encoded(dirty, delivering)
-        work = TimerWork(
-            self._files,
-            self._log.take_dirty(),
-            self._wheel.path,
-            encoded,
-            self._checkpoint_path,
-            checkpoint.changed(self._clock.now_ms()),
-        )
-        self._snapshot = (self._store.written.value, work)
+        if self._started and not self._timer_files.snapshot_waits:
+            delivering = {tick.tick: tick.slot for tick in self._ticks}
+            queue_offset = self._enqueued[0].start if self._enqueued else self._next
+            read_tick = min(delivering, default=self._read_tick)
+            if queue_offset < self._known_end:
+                read_tick = min(read_tick, self._known_tick)  # what is not enqueued yet must not count as delivered
+            self._timer_files.take_snapshot(
+                read_tick * self._precision,
+                queue_offset,
+                max(queue_offset, self._known_end),
+                delivering,
+                self._store.written.value,
+                self._clock.now_ms(),
+            )
+        return self._timer_files.is_due(self._store.flushed.value)
 
     def finish_checkpoint(self, work: TimerWork, error: BaseException | None) -> None:
         """Take the work back; one that failed is done again."""
-        assert self._snapshot is not None
-        if error is None:
-            self._checkpoint = work.checkpoint
-            self._snapshot = None
+        self._timer_files.finish_checkpoint(work, error)
 
     def checkpoint(self) -> None:
         """Make durable how far all is, here and now: at the end, when the log was forced. StoreError, OSError."""
