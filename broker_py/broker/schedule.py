@@ -143,12 +143,14 @@ class ScheduleService:
         self._saved = {int_of({"level": level}, "level"): int_of(table, level) for level in table}
         self._version = DataVersion.from_json(dict_of(content, "dataVersion"))
 
-    def progress(self) -> list[tuple[int, int, int]]:
-        """(level, next queue offset to deliver, the queue's end) of each level."""
-        return [
-            (level.queue_id + 1, level.safe, self._store.max_offset(SCHEDULE_TOPIC, level.queue_id))
+    def figures(self) -> dict[str, str]:
+        """Return what brokerStatus shows: for each level the next offset to deliver, and the queue's end."""
+        return {
+            f"scheduleMessageOffset_{level.queue_id + 1}": (
+                f"{level.safe},{self._store.max_offset(SCHEDULE_TOPIC, level.queue_id)}"
+            )
             for level in self._levels
-        ]
+        }
 
     # Delivering
 

@@ -257,6 +257,7 @@ class Broker:
             show_config,
             change_config,
             self._replication_status,
+            lambda: {**self._schedule.figures(), **self._timers.figures()},
         )
         self._route()
 

@@ -142,10 +142,14 @@ class TimerService:
         slot = self._wheel.slots.get(ms // self._precision)
         return slot is not None and slot.count > self._store.config.timer_congest_num_each_slot
 
-    @property
-    def waiting(self) -> int:
-        """How many messages are in the wheel."""
-        return sum(slot.count for slot in self._wheel.slots.values())
+    def figures(self) -> dict[str, str]:
+        """Return what brokerStatus shows of it, under Java's names; what counts by the second is not counted."""
+        ticks = self._clock.now_ms() // self._precision - self._read_tick if self._wheel.slots else 0
+        return {
+            "timerReadBehind": str(max(0, ticks) * self._precision // 1000),
+            "timerOffsetBehind": str(max(0, self._store.max_offset(TIMER_TOPIC, 0) - self._next)),
+            "timerCongestNum": str(self._wheel.waiting),
+        }
 
     # The checkpoint
 
@@ -362,7 +366,7 @@ class TimerService:
             self._read_tick = max(self._read_tick, min(now_tick, *slots))
         while self._read_tick < now_tick:
             tick = self._read_tick
-            slot = slots.pop(tick, None)
+            slot = self._wheel.take(tick)
             self._read_tick += 1
             if slot is not None:
                 found = _Tick(tick, slot, slot.last)

@@ -70,6 +70,7 @@ class TimerFiles:
         for tick in [tick for tick, slot in slots.items() if slot.last < timers.first]:
             self.wheel.empty(tick)
         timers.cut(end)
+        self.wheel.recount()
         for tick, position in added:
             if tick >= read_tick and (tick not in slots or slots[tick].last < position):
                 self.wheel.add(tick, position, 1)
@@ -146,11 +147,12 @@ class TimerFiles:
 
     def is_due(self, flushed: int) -> bool:
         """True when there is a snapshot that the store's log vouches for."""
-        return self._snapshot is not None and flushed >= self._snapshot[0]
+        end = self._snapshot[0] if self._snapshot is not None else flushed + 1
+        return flushed >= end
 
     def start_checkpoint(self, flushed: int) -> TimerWork:
         """Return the work that makes the snapshot durable. StoreError when there is none, or not yet."""
-        if self._snapshot is None or flushed < self._snapshot[0]:
+        if self._snapshot is None or not self.is_due(flushed):
             raise StoreError("there is nothing to say yet of timed messages that is on disk")
         return self._snapshot[1]
 

@@ -32,7 +32,7 @@ class Slot:
 
 
 class TimerWheel:
-    """The slots that have units; `dirty` are the ticks whose slots the file has not as they are."""
+    """The slots that have units, `waiting` in all; `dirty` are the ticks whose slots the file has not as they are."""
 
     def __init__(self, files: FileSystem, path: str) -> None:
         self._files = files
@@ -40,6 +40,7 @@ class TimerWheel:
         self.slots: dict[int, Slot] = {}
         self.dirty: set[int] = set()
         self.found = False
+        self.waiting = 0
 
     def load(self, first_tick: int) -> None:
         """Read the slots from a tick on. OSError."""
@@ -78,7 +79,19 @@ class TimerWheel:
         else:
             slot.last = position
             slot.count += count
+        self.waiting += count
         self.dirty.add(tick)
+
+    def take(self, tick: int) -> Slot | None:
+        """Take a tick's slot out, None when it has no units; the file keeps it, but it is of the past."""
+        slot = self.slots.pop(tick, None)
+        if slot is not None:
+            self.waiting -= slot.count
+        return slot
+
+    def recount(self) -> None:
+        """Count the units anew, when the slots were changed one by one."""
+        self.waiting = sum(slot.count for slot in self.slots.values())
 
     def empty(self, tick: int) -> None:
         """Forget a tick's units; the file will have none, too."""
@@ -89,6 +102,7 @@ class TimerWheel:
         """Forget all, also on disk. OSError."""
         self.slots.clear()
         self.dirty.clear()
+        self.waiting = 0
         if self.found:
             self._files.remove(self.path)
             self._files.sync_dir(self.path.rpartition("/")[0])

@@ -142,7 +142,7 @@ def test_the_position_is_saved_when_what_was_moved_is_on_disk() -> None:
     text = there.site.metadata("delayOffset.json").text()
     assert text is not None
     assert b'"offsetTable":{"1":1}' in text
-    assert there.service.progress()[0] == (1, 1, 1)
+    assert there.service.figures()["scheduleMessageOffset_1"] == "1,1"
 
 
 def test_the_next_start_goes_on() -> None:
@@ -199,9 +199,9 @@ def test_it_counts_as_moved_when_it_is_as_safe_as_the_profile_asks() -> None:
     assert there.site.store.max_offset(SCHEDULE_TOPIC, 0) == 0
     there.site.flush()
     there.pass_time(1000)
-    assert there.service.progress()[0] == (1, 0, 1)
+    assert there.service.figures()["scheduleMessageOffset_1"] == "0,1"
     there.site.flush()
-    assert there.service.progress()[0] == (1, 1, 1)
+    assert there.service.figures()["scheduleMessageOffset_1"] == "1,1"
 
 
 def test_a_clock_that_was_set_back_does_not_hold_messages() -> None:
