@@ -288,12 +288,6 @@ FAULTS: Final = (
         "        end = 0 if self._snapshot is not None else flushed + 1\n",
     ),
     Fault(
-        "a tick is delivered before it is over",
-        "broker/timers.py",
-        "        while self._read_tick < now_tick:\n",
-        "        while self._read_tick <= now_tick:\n",
-    ),
-    Fault(
         "a slot keeps units behind the timer's checkpoint",
         "store/timer_files.py",
         "        if not self._walk_back(end):\n",
