@@ -1,8 +1,8 @@
 """A slave's copies of its master's topics, groups, consumer and delay offsets (broker slave/SlaveSynchronize).
 
 Asked for every few seconds (Java: every minute), so that consumers that come over when the master is gone see at
-most that much again. The master is asked on its ordinary port. What a Java master says of its timed messages is not
-copied: it belongs to files that only a Java slave builds.
+most that much again. The master is asked on its ordinary port. How far its timed messages are is noted, what it
+counts of them is not.
 """
 
 import asyncio
@@ -81,6 +81,7 @@ class MetadataSync:
             await self._copy_groups(master)
             await self._copy_offsets(master)
             await self._copy_file(master, RequestCode.GET_ALL_DELAY_OFFSET, self._kept.take_delay_offsets)
+            await self._copy_file(master, RequestCode.GET_TIMER_CHECK_POINT, self._kept.take_timer_checkpoint)
             await self._copy_file(master, RequestCode.GET_ALL_MESSAGE_REQUEST_MODE, self._modes.take)
         except (BrokerPyError, OSError) as error:
             if self._fault is None:

@@ -19,6 +19,7 @@ from broker_py.broker.cold_reads import ColdReads
 from broker_py.broker.config import BrokerConfig, check_together, ha_port, replicas_to_wait_for
 from broker_py.broker.consumer_offsets import ConsumerOffsetTable
 from broker_py.broker.decisions import Decisions
+from broker_py.broker.deferral import Deferral
 from broker_py.broker.foreign_store import check_store
 from broker_py.broker.groups import GroupTable
 from broker_py.broker.handlers.ack import AckHandler
@@ -37,6 +38,7 @@ from broker_py.broker.handlers.query import QueryHandler
 from broker_py.broker.handlers.relays import RelayHandler
 from broker_py.broker.handlers.replies import ReplyHandler
 from broker_py.broker.handlers.send import SendHandler
+from broker_py.broker.handlers.send_back import SendBackHandler
 from broker_py.broker.handlers.topics import TopicHandler
 from broker_py.broker.handlers.transactions import TransactionHandler
 from broker_py.broker.kept_files import KeptFiles
@@ -53,8 +55,10 @@ from broker_py.broker.queue_locks import QueueLocks
 from broker_py.broker.registration import Master, Registration
 from broker_py.broker.replica_log import StoreLog
 from broker_py.broker.request_modes import RequestModes
+from broker_py.broker.schedule import ScheduleService
 from broker_py.broker.statistics import Statistics
 from broker_py.broker.store_owner import StoreOwner
+from broker_py.broker.timers import TimerService
 from broker_py.broker.topic_queues import TopicQueues
 from broker_py.broker.topics import TopicTable
 from broker_py.broker.transaction_checks import TransactionChecks
@@ -62,7 +66,7 @@ from broker_py.broker.upkeep import Upkeep
 from broker_py.errors import StoreError
 from broker_py.message.ids import UniqueIds, pack_host
 from broker_py.model.data_version import DataVersion
-from broker_py.model.topic import PERM_WRITE, TopicConfig
+from broker_py.model.topic import PERM_WRITE, SCHEDULE_TOPIC, TIMER_TOPIC, TopicConfig
 from broker_py.remoting.client import RemotingClient
 from broker_py.remoting.config import ServerConfig
 from broker_py.remoting.connection import Connection
@@ -278,13 +282,41 @@ class Broker:
             clock,
         )
         self._replies = ReplyHandler(config, self.topics, self.producers, self._own, store_host, clock)
+        self._schedule = ScheduleService(
+            self.store,
+            self._own,
+            MetadataFile(host.files, directory, "delayOffset.json"),
+            clock,
+            lambda seconds, work: asyncio.get_running_loop().call_later(seconds, work),
+            self._cold_reads.fetch,
+        )
+        self._timers = TimerService(
+            self.store,
+            self._own,
+            host.files,
+            clock,
+            lambda seconds, work: asyncio.get_running_loop().call_later(seconds, work),
+            self._cold_reads.fetch,
+        )
+        self._deferral = Deferral(settings.store, clock, self._timers.congested)
         self._flusher: Flusher[Any] | None = None
         self._checkpointer: Flusher[Any] | None = None
         self._indexer: Flusher[Any] | None = None
+        self._timer_saver: Flusher[Any] | None = None
         unique_ids = UniqueIds(config.broker_ip1, host.pid, id(self) & 0x7FFFFFFF, clock)
         self._send = SendHandler(
-            config, self.store, self.topics, self.groups, self._acks, self.statistics, unique_ids, store_host, clock
+            config,
+            self.store,
+            self.topics,
+            self.groups,
+            self._acks,
+            self.statistics,
+            unique_ids,
+            store_host,
+            clock,
+            self._deferral,
         )
+        self._send_back = SendBackHandler(config, self.store, self.topics, self.groups, self._own, self._deferral)
         self._pull = PullHandler(
             config,
             self.store,
@@ -310,6 +342,7 @@ class Broker:
             show_config,
             change_config,
             self._replication_status,
+            lambda: {**self._schedule.figures(), **self._timers.figures()},
         )
         self._route()
 
@@ -335,6 +368,7 @@ class Broker:
         self._topic_handler.register(router)
         GroupHandler(config, self.topics, self.groups, self.offsets).register(router)
         ProgressHandler(config, self.store, self.topics, self.groups, self.offsets, self.consumers).register(router)
+        self._send_back.register(router)
         QueryHandler(self.store).register(router)
         RelayHandler(config, self.store, self.topics, self.groups, self.offsets, self.consumers).register(router)
         TransactionHandler(config, self.store, self._acks, self._own, self._decisions).register(router)
@@ -391,11 +425,16 @@ class Broker:
         post = asyncio.get_running_loop().call_soon_threadsafe
         self._flusher = Flusher(self.store.start_flush, self.store.finish_flush, post, "flusher")
         self._checkpointer = Flusher(self.store.start_checkpoint, self.store.finish_checkpoint, post, "checkpointer")
+        self._timer_saver = Flusher(self._timers.start_checkpoint, self._timers.finish_checkpoint, post, "timers")
         self._indexer = Flusher(self.store.start_index_read, self.store.finish_index_read, post, "indexer")
         self._cold_reads.warmer = Warmer(self._host.files, post)
         await self._source.start(self._settings.server.bind_address, self._ha_port)
         await self._server.start()
         self.topics.on_change = self._registration.changed
+        if not config.is_slave:
+            self._schedule.start()
+            if self._settings.store.timer_wheel_enable:
+                self._timers.start()
         self._registration.start()
         self._start_periodic()
         if self.store.admission.fault is not None:
@@ -426,6 +465,8 @@ class Broker:
         every(lambda: self._clean_seconds, self._clean)
         every(lambda: self._settings.broker.flush_consumer_offset_interval / 1000, self._save_offsets)
         every(self.pop.pause_seconds, self.pop.step)
+        every(lambda: store().timer_flush_interval_ms / 1000, self._save_timers)
+        every(lambda: store().flush_delay_offset_interval / 1000, self._save_delay_offsets)
         every(lambda: 1.0, self._each_second)
         every(lambda: 10.0, self._expire_clients)
         every(lambda: REFRESH_SECONDS, self._protection.refresh)
@@ -440,6 +481,8 @@ class Broker:
     async def stop(self) -> None:
         """Leave the name servers, answer what waits, flush, and let go of the store."""
         await self._registration.stop()
+        self._schedule.stop()
+        self._timers.stop()
         deadline = self._host.clock.monotonic() + _DRAIN_SECONDS
         while self._acks.waiting and self._host.clock.monotonic() < deadline:
             await asyncio.sleep(0.01)
@@ -453,13 +496,14 @@ class Broker:
         await self._periodic.stop()
         await self._source.stop()
         await self._client.close()
-        for flusher in (self._flusher, self._checkpointer, self._indexer):
+        for flusher in (self._flusher, self._checkpointer, self._indexer, self._timer_saver):
             if flusher is not None:
                 flusher.stop()
         if self._cold_reads.warmer is not None:
             self._cold_reads.warmer.stop()
         self._transaction_checks.write_down()
         self._save_offsets()
+        self._stop_delivering()
         self.store.admission.on_fault = lambda: None
         self.store.close()
 
@@ -478,6 +522,10 @@ class Broker:
     def _arrived(self, topic: str, queue_id: int, _next_offset: int, tags_code: int, _stored_ms: int) -> None:
         self.parked.arrived(topic, queue_id, tags_code)
         self.pop.waiting.arrived(topic, queue_id)
+        if topic == SCHEDULE_TOPIC:
+            self._schedule.arrived(queue_id, tags_code)
+        elif topic == TIMER_TOPIC:
+            self._timers.arrived()
 
     def _dispatched(self) -> None:
         self.parked.wake()
@@ -521,6 +569,40 @@ class Broker:
         else:
             self._upkeep.done("the consumer offsets")
 
+    def _save_delay_offsets(self) -> None:
+        try:
+            self._schedule.save()
+        except OSError as error:
+            self._upkeep.failed("the offsets of delay levels", error)
+        else:
+            self._upkeep.done("the offsets of delay levels")
+
+    def _save_timers(self) -> None:
+        saver = self._timer_saver
+        if saver is None or saver.busy or self.store.admission.fault is not None:
+            return
+        if self._timers.checkpoint_due():
+            saver.request(self._timers_saved)
+
+    def _timers_saved(self, error: BaseException | None) -> None:
+        if error is not None:
+            self._upkeep.failed("the checkpoint of timed messages", error)
+        else:
+            self._upkeep.done("the checkpoint of timed messages")
+
+    def _stop_delivering(self) -> None:
+        """What was delivered is made durable first, then that it was."""
+        try:
+            if self.store.flushed.value < self.store.written.value:
+                self.store.flush_log()
+        except StoreError as error:
+            log.warning("some messages will be delivered once more: %s", error)
+        self._save_delay_offsets()
+        try:
+            self._timers.checkpoint()
+        except (StoreError, OSError) as error:
+            log.warning("some timed messages will be delivered once more: %s", error)
+
     def _fault_changed(self) -> None:
         """Messages are refused, for another reason than before, or taken again: say so at once, everywhere."""
         fault = self.store.admission.fault
@@ -555,6 +637,7 @@ class Broker:
 
     def _clean(self) -> None:
         self._clean_seconds = self.store.clean(self._host.clock.now_ms()) / 1000
+        self._timers.clean()
 
     def _make_room(self) -> None:
         """Delete what may be, and go on as soon as there is room: no send comes that would find it out."""
@@ -668,7 +751,9 @@ class Broker:
         self.topics.configure(config)
         self.groups.configure(config)
         self.store.configure(settings.store)
+        self._deferral.configure(settings.store)
         self._send.configure(config)
+        self._send_back.configure(config)
         self._pull.configure(config)
         self.filters.configure(config)
         self._pop_handler.configure(config)

@@ -138,12 +138,18 @@ class TopicTable:
         self.put(created)
         return created
 
-    def create_if_missing(self, topic: str, queues: int) -> TopicConfig:
+    def create_if_missing(self, topic: str, queues: int, topic_sys_flag: int = 0) -> TopicConfig:
         """Return a topic's settings, made with `queues` read and write queues if it was unknown."""
         found = self._topics.get(topic)
         if found is None:
             self._require_room()
-            found = TopicConfig(topic_name=topic, read_queue_nums=queues, write_queue_nums=queues, perm=READ_WRITE)
+            found = TopicConfig(
+                topic_name=topic,
+                read_queue_nums=queues,
+                write_queue_nums=queues,
+                perm=READ_WRITE,
+                topic_sys_flag=topic_sys_flag,
+            )
             self.put(found)
         return found
 

@@ -19,15 +19,28 @@ class DelayLevels:
         if not self._waits_ms:
             raise ConfigError("messageDelayLevel has no level")
 
+    @property
+    def highest(self) -> int:
+        """The highest level."""
+        return len(self._waits_ms)
+
+    def wait_ms(self, level: int) -> int:
+        """Return how long a message of a level waits; one above the highest is the highest."""
+        return self._waits_ms[min(level, len(self._waits_ms)) - 1]
+
     def due_ms(self, properties: Mapping[str, str], stored_ms: int) -> int | None:
         """Return when a stored message is due, which its queue holds in place of a tag's code; None without a level.
 
         A level above the highest is the highest one.
         """
-        level = properties.get(DELAY, "")
-        if not (_is_number(level) and int(level) > 0):
-            return None
-        return stored_ms + self._waits_ms[min(int(level), len(self._waits_ms)) - 1]
+        level = delay_level(properties)
+        return stored_ms + self.wait_ms(level) if level else None
+
+
+def delay_level(properties: Mapping[str, str]) -> int:
+    """Return the delay level that properties ask for, 0 without one."""
+    level = properties.get(DELAY, "")
+    return int(level) if _is_number(level) else 0
 
 
 def _wait_ms(level: str, text: str) -> int:

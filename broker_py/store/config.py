@@ -31,6 +31,16 @@ class StoreConfig:
     mapped_file_size_commit_log: int = field(default=1 << 30, metadata={"range": (4096, 1 << 31)})
     mapped_file_size_consume_queue: int = field(default=6_000_000, metadata={"range": (20, 1 << 31)})
     message_delay_level: str = DEFAULT_LEVELS
+    flush_delay_offset_interval: int = field(default=10_000, metadata={"range": (1, 3_600_000), "runtime": True})
+    mapped_file_size_timer_log: int = field(default=100 << 20, metadata={"range": (1024, 1 << 31)})
+    timer_wheel_enable: bool = True
+    timer_precision_ms: int = field(default=1000, metadata={"range": (100, 1000)})
+    timer_roll_window_slot: int = field(default=172_800, metadata={"range": (2, 604_740)})
+    timer_max_delay_sec: int = field(default=259_200, metadata={"range": (1, 1 << 31), "runtime": True})
+    timer_flush_interval_ms: int = field(default=1000, metadata={"range": (1, 3_600_000), "runtime": True})
+    timer_congest_num_each_slot: int = field(
+        default=(1 << 31) - 1, metadata={"range": (1, (1 << 31) - 1), "runtime": True}
+    )
     max_message_size: int = field(default=4 << 20, metadata={"range": (1, 1 << 30), "runtime": True})
 
     message_index_enable: bool = True

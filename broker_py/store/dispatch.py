@@ -11,7 +11,7 @@ from typing import Final
 from broker_py.errors import LogCorrupt
 from broker_py.message.delay import DelayLevels
 from broker_py.message.properties import decode_properties
-from broker_py.message.record import DispatchView, Message, check_record, read_dispatch
+from broker_py.message.record import Message, check_record, read_dispatch
 from broker_py.message.sysflags import TRANSACTION_MASK, TRANSACTION_PREPARED, TRANSACTION_ROLLBACK
 from broker_py.model.topic import SCHEDULE_TOPIC
 from broker_py.store.commit_log import CommitLog
@@ -201,13 +201,18 @@ class Dispatcher:
             raise QueueGap(
                 f"message {view.queue_offset} of {view.topic} queue {view.queue_id} comes after {queue.max_offset - 1}"
             )
-        tags_code = view.tags_code if view.topic != SCHEDULE_TOPIC else self._due_ms(view)
+        tags_code = view.tags_code
+        if view.topic == SCHEDULE_TOPIC:
+            tags_code = self.due_ms(view.properties, view.stored_ms, tags_code)
         if queue.put(view.queue_offset, log_offset, view.size, tags_code):
             self._queues.mark(queue)
             if self.on_arrival is not None:
                 self.on_arrival(view.topic, view.queue_id, view.queue_offset + 1, tags_code, view.stored_ms)
 
-    def _due_ms(self, view: DispatchView) -> int:
-        """Return what the unit of a delayed message holds: when it is due. A Java broker delivers it by that."""
-        due_ms = self._delays.due_ms(decode_properties(view.properties), view.stored_ms)
-        return view.tags_code if due_ms is None else due_ms
+    def due_ms(self, properties: bytes, stored_ms: int, tags_code: int) -> int:
+        """Return what the unit of a delayed message holds: when it is due, or its tag's code if it has no level.
+
+        A Java broker delivers it by that.
+        """
+        due_ms = self._delays.due_ms(decode_properties(properties), stored_ms)
+        return tags_code if due_ms is None else due_ms

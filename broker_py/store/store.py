@@ -14,6 +14,7 @@ from typing import Any, Final, TypeVar
 from broker_py.errors import StoreError
 from broker_py.message.delay import DelayLevels
 from broker_py.message.record import Message, MessageIllegal, body_crc, encode_record, record_size
+from broker_py.model.topic import SCHEDULE_TOPIC
 from broker_py.seams import Clock, FileLock, FileSystem
 from broker_py.store.admission import Admission, is_full
 from broker_py.store.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
@@ -33,6 +34,7 @@ from broker_py.store.queue_table import ConsumeQueueTable
 from broker_py.store.reading import GetResult, GetStatus, Reader, Selection
 from broker_py.store.recovery import Progress, Recovery, tell_nobody
 from broker_py.store.retention import Retention
+from broker_py.store.timer_log import TimerLog
 from broker_py.store.verifying import Verifier
 from broker_py.store.watermark import Watermark
 
@@ -294,6 +296,8 @@ class Store:
         stored_ms = self._clock.now_ms()
         log.stage(encode_record(message, body_crc(message.body), queue_offset, log_offset, stored_ms, self._store_host))
         placed = Placed(queue, start, log_offset, size, queue_offset, stored_ms, message)
+        if message.topic == SCHEDULE_TOPIC:
+            placed.tags_code = self._dispatcher.due_ms(message.properties, stored_ms, message.tags_code)
         self._staged.append(placed)
         return placed
 
@@ -615,6 +619,11 @@ class Store:
         queue = self._queues.get(topic, queue_id)
         return queue.unit(queue_offset) if queue is not None else None
 
+    def units(self, topic: str, queue_id: int, queue_offset: int, count: int) -> bytes:
+        """Return the bytes of up to `count` units from `queue_offset` on; see `consume_queue`. OSError."""
+        queue = self._queues.get(topic, queue_id)
+        return queue.units(queue_offset, count) if queue is not None else b""
+
     def is_near(self, log_offset: int) -> bool:
         """True when what lies at a log offset is likely in memory: no further from the end than memory reaches."""
         return self._reader.is_near(log_offset)
@@ -628,3 +637,9 @@ class Store:
         self.config = config
         self._retention.config = config
         self._reader.configure(config)
+
+    def timer_log(self) -> TimerLog:
+        """Return the timer log beside the log; its reads wait, or not, as all of the store's."""
+        config = self.config
+        directory = config.store_path_root_dir + "/timerlog"
+        return TimerLog(self._files, self._handles, directory, config.mapped_file_size_timer_log)

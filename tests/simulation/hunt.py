@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Final
 
 import broker_py
+from tests.simulation.deferred import deferrals
 from tests.simulation.lives import lives
 from tests.simulation.pair import pairs
 from tests.simulation.replica import replicas
@@ -21,7 +22,10 @@ _ROUNDS: Final = 8
 
 
 def findings(states: int, seed: int) -> Iterator[tuple[str, int, list[str]]]:
-    """Give (check, states, findings) of small simulations, in turn: a fault shows soon in the one that is for it."""
+    """Give (check, states, findings) of small simulations, in turn: a fault shows soon in the one that is for it.
+
+    Later deliveries, of which a state costs ten times as much, are the last.
+    """
     for number in range(_ROUNDS):
         for name, simulate in (("store", lives), ("pair", pairs), ("replica", replicas)):
             try:
@@ -30,6 +34,12 @@ def findings(states: int, seed: int) -> Iterator[tuple[str, int, list[str]]]:
                 yield name, 0, [f"{type(error).__name__}: {error}"]
             else:
                 yield name, done.states, done.found
+    try:
+        last = deferrals(seed, states // 6)
+    except Exception as error:
+        yield "later deliveries", 0, [f"{type(error).__name__}: {error}"]
+    else:
+        yield "later deliveries", last.states, last.found
 
 
 def main() -> int:

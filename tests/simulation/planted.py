@@ -274,6 +274,25 @@ FAULTS: Final = (
         "            elif size > len(data) - position:\n                break\n",
         "            elif size > len(data) - position:\n                return len(data)\n",
     ),
+    # Later deliveries
+    Fault(
+        "a level is delivered that is not on disk",
+        "broker/schedule.py",
+        "level.unforced[0][0] <= flushed:",
+        "level.unforced[0][0] >= 0:",
+    ),
+    Fault(
+        "a timer's checkpoint before the log is forced",
+        "store/timer_files.py",
+        "        end = self._snapshot[0] if self._snapshot is not None else flushed + 1\n",
+        "        end = 0 if self._snapshot is not None else flushed + 1\n",
+    ),
+    Fault(
+        "a slot keeps units behind the timer's checkpoint",
+        "store/timer_files.py",
+        "        if not self._walk_back(end):\n",
+        "        if False:\n",
+    ),
 )
 
 

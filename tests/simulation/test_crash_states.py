@@ -1,4 +1,4 @@
-"""Lives of a store, a broker with transactions, a replica and a pair, cut short at every operation in several ways.
+"""Lives of a store, of brokers with transactions and later deliveries, a replica and a pair, cut short in several ways.
 
 `CRASH_STATES` says how many states, `CRASH_SEED` where the random numbers begin.
 """
@@ -9,6 +9,7 @@ from typing import Final, Protocol
 
 import pytest
 
+from tests.simulation.deferred import deferrals
 from tests.simulation.lives import lives
 from tests.simulation.pair import pairs
 from tests.simulation.replica import replicas
@@ -56,3 +57,9 @@ def test_no_transaction_is_forgotten_whenever_a_broker_crashes(record_property: 
 @pytest.mark.parametrize("seed", range(SEED, SEED + 2))
 def test_what_a_pair_acknowledged_both_have_whoever_ends(seed: int, record_property: Record) -> None:
     judge(pairs(seed, STATES // 8), seed, record_property)
+
+
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize("seed", range(SEED, SEED + 2))
+def test_what_is_to_come_later_comes_and_not_early_whatever_a_crash_leaves(seed: int, record_property: Record) -> None:
+    judge(deferrals(seed, STATES // 16), seed, record_property)

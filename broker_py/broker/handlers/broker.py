@@ -26,7 +26,7 @@ class BrokerHandler:
     """Shows and changes properties, shows figures, cleans up.
 
     `show` gives the properties as text, `change` applies a text of new ones and keeps them (ConfigError names what
-    can't be), `replication` tells of the slaves or of the master.
+    can't be), `replication` tells of the slaves or of the master, `later` of messages to be delivered later.
     """
 
     def __init__(
@@ -39,6 +39,7 @@ class BrokerHandler:
         show: Callable[[], str],
         change: Callable[[str], None],
         replication: Callable[[], dict[str, Any]],
+        later: Callable[[], dict[str, str]] = dict,
     ) -> None:
         self._config = config
         self._store = store
@@ -48,6 +49,7 @@ class BrokerHandler:
         self._show = show
         self._change = change
         self._replication = replication
+        self._later = later
         self._version = DataVersion(clock.now_ms(), 0)
 
     def configure(self, config: BrokerConfig) -> None:
@@ -115,7 +117,7 @@ class BrokerHandler:
             "remainHowManyDataToFlush": _bytes(max(0, written - flushed)),
             "pageCacheLockTimeMills": "0",
             "startAcceptSendRequestTimeStamp": str(self._config.start_accept_send_request_time_stamp),
-            # Requests are not queued and no message is timed here: what tools read of these is none.
+            # Requests are not queued: what tools read of these is none.
             "sendThreadPoolQueueSize": "0",
             "sendThreadPoolQueueCapacity": "0",
             "sendThreadPoolQueueHeadWaitTimeMills": "0",
@@ -130,6 +132,7 @@ class BrokerHandler:
             "timerCongestNum": "0",
             "timerEnqueueTps": "0.0",
             "timerDequeueTps": "0.0",
+            **self._later(),
         }
         return Reply(body=dumps({"table": table}))
 

@@ -1,4 +1,4 @@
-"""What slaves copy and this broker only keeps: requests 45, 60 and 61 (broker processor/AdminBrokerProcessor)."""
+"""Files that slaves copy: requests 45, 60 and 61 (broker processor/AdminBrokerProcessor)."""
 
 from collections.abc import Callable
 

@@ -5,6 +5,7 @@ from typing import Final
 
 from broker_py.broker.ack_policy import AckPolicy
 from broker_py.broker.config import BrokerConfig
+from broker_py.broker.deferral import Deferral
 from broker_py.broker.groups import GroupTable, group_name_fault
 from broker_py.broker.half_messages import half_of
 from broker_py.broker.statistics import Statistics
@@ -19,6 +20,9 @@ from broker_py.message.properties import (
     NAME_END,
     PROPERTY_END,
     TAGS,
+    TIMER_DELAY_MS,
+    TIMER_DELAY_SEC,
+    TIMER_DELIVER_MS,
     TRACE_ON,
     TRAN_MSG,
     UNIQ_KEY,
@@ -49,7 +53,7 @@ from broker_py.wire.headers.send import SendRequest, decode_send
 _OURS: Final = BORN_HOST_V6 | STORE_HOST_V6
 # In one batch: storing so many takes about 0.2 s, in which nobody else is served.
 MAX_BATCH_MESSAGES: Final = 10_000
-_TIMER_PROPERTIES: Final = ("TIMER_DELAY_SEC", "TIMER_DELAY_MS", "TIMER_DELIVER_MS")
+_DELAYS: Final = (DELAY, TIMER_DELAY_SEC, TIMER_DELAY_MS, TIMER_DELIVER_MS)
 _LOOKED_AT: Final = tuple(
     text.encode() for text in ("TAGS\x01", "DELAY\x01", "TRAN_MSG\x01", "WAIT\x01false", "TIMER_DEL")
 )
@@ -69,7 +73,9 @@ class SendHandler:
         unique_ids: UniqueIds,
         store_host: bytes,
         clock: Clock,
+        deferral: Deferral,
     ) -> None:
+        self._deferral = deferral
         self._store = store
         self._topics = topics
         self._groups = groups
@@ -163,23 +169,19 @@ class SendHandler:
             raise RequestRefused(ResponseCode.TOPIC_NOT_EXIST, f"topic[{name}] not exist, apply first please!{FAQ}")
         return topic
 
-    def _check_properties(self, properties: dict[str, str]) -> None:
-        """Refuse what this broker can't do, rather than deliver it at the wrong time or half."""
-        if DELAY in properties and properties[DELAY] not in ("0", ""):
-            raise RequestRefused(
-                ResponseCode.MESSAGE_ILLEGAL, "this broker does not deliver messages with a delay level (DELAY)"
-            )
-        for name in _TIMER_PROPERTIES:
-            if name in properties:
+    @staticmethod
+    def _check_undelayed(properties: dict[str, str]) -> None:
+        """Refuse a message of a batch that is to come later: a batch is stored as one, in one place."""
+        for name in _DELAYS:
+            if properties.get(name, "0") != "0":
                 raise RequestRefused(
-                    ResponseCode.MESSAGE_ILLEGAL, f"this broker does not deliver messages at a time ({name})"
+                    ResponseCode.MESSAGE_ILLEGAL, f"a message of a batch can't be delayed ({name}): send it alone"
                 )
 
     # Storing
 
     def _store_one(self, request: SendRequest, topic: TopicConfig, command: Command, peer: Peer) -> None:
         properties = _properties_of(request.properties)
-        self._check_properties(properties)
         text = request.properties
         if text and not text.endswith(PROPERTY_END):
             text += PROPERTY_END
@@ -191,6 +193,15 @@ class SendHandler:
         name, queue_id = request.topic, request.queue_id
         if name.startswith(RETRY_PREFIX):
             name, queue_id = self._retry_or_dead(request, command.version)
+            if name != request.topic:
+                properties.pop(DELAY, None)
+        asked_queue_id = queue_id
+        if not properties.keys().isdisjoint(_DELAYS):
+            place = self._deferral.place(name, queue_id, properties)
+            if place is not None:
+                name, queue_id = place
+            properties.setdefault(UNIQ_KEY, unique_id)
+            text = "".join(f"{key}{NAME_END}{value}{PROPERTY_END}" for key, value in properties.items())
         message = Message(
             name,
             queue_id,
@@ -207,7 +218,7 @@ class SendHandler:
         self._statistics.put(message.topic, 1, placed.size)
         ext = {
             "msgId": offset_message_id(self._store_host, placed.log_offset),
-            "queueId": str(queue_id),
+            "queueId": str(asked_queue_id),
             "queueOffset": str(placed.queue_offset),
             "transactionId": unique_id,
             **self._reply_ext,
@@ -227,7 +238,7 @@ class SendHandler:
                 ResponseCode.NO_PERMISSION,
                 f"the broker[{self._config.broker_ip1}] sending transaction message is forbidden",
             )
-        for name in (DELAY, *_TIMER_PROPERTIES):
+        for name in _DELAYS:
             if properties.get(name, "0") != "0":
                 raise RequestRefused(ResponseCode.MESSAGE_ILLEGAL, f"a transactional message can't be delayed ({name})")
         return True
@@ -272,9 +283,9 @@ class SendHandler:
             tag: str | None = None
             if decode_some and _worth_decoding(encoded):
                 properties = decode_properties(encoded)
-                self._check_properties(properties)
                 if properties.get(TRAN_MSG) == "true":
                     raise RequestRefused(ResponseCode.MESSAGE_ILLEGAL, "messages of a batch can't be transactional")
+                self._check_undelayed(properties)
                 wait = wait and properties.get(WAIT) != "false"
                 tag = properties.get(TAGS)
             if encoded and not encoded.endswith(b"\x02"):

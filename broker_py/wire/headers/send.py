@@ -3,12 +3,13 @@
 These two are on the hot path: they are read by hand, since a plan per field costs three times as much.
 """
 
+from dataclasses import dataclass
 from typing import Final
 
 from broker_py.errors import RequestRefused
 from broker_py.wire.codes import RequestCode, ResponseCode
 from broker_py.wire.command import Command
-from broker_py.wire.header import decode_int
+from broker_py.wire.header import Int32, Int64, decode_int
 
 _INT32_MAX: Final = (1 << 31) - 1
 _INT64_MAX: Final = (1 << 63) - 1
@@ -165,3 +166,17 @@ def _send_fault(ext: dict[str, str], form: int) -> RequestRefused:
 
 def _shown(names: tuple[str, str], form: int) -> str:
     return names[0] if form == 0 else f"{names[0]} ({names[1]})"
+
+
+@dataclass(kw_only=True)
+class SendBackRequest:
+    """A message that a group's consumer could not consume: request 36 (ConsumerSendMsgBackRequestHeader).
+
+    `offset` is the message's log offset. The fields for hooks of a Java broker are not read.
+    """
+
+    offset: Int64
+    group: str
+    delay_level: Int32
+    unit_mode: bool = False
+    max_reconsume_times: Int32 | None = None

@@ -11,6 +11,7 @@ from broker_py.broker.clients import ConsumerGroup, ConsumerTable, ProducerTable
 from broker_py.broker.config import BrokerConfig, BrokerRole, replicas_to_wait_for
 from broker_py.broker.consumer_offsets import ConsumerOffsetTable
 from broker_py.broker.decisions import Decisions
+from broker_py.broker.deferral import Deferral
 from broker_py.broker.groups import GroupTable
 from broker_py.broker.handlers.ack import AckHandler
 from broker_py.broker.handlers.assignments import AssignmentHandler
@@ -27,6 +28,7 @@ from broker_py.broker.handlers.query import QueryHandler
 from broker_py.broker.handlers.relays import RelayHandler
 from broker_py.broker.handlers.replies import ReplyHandler
 from broker_py.broker.handlers.send import SendHandler
+from broker_py.broker.handlers.send_back import SendBackHandler
 from broker_py.broker.handlers.topics import TopicHandler
 from broker_py.broker.handlers.transactions import TransactionHandler
 from broker_py.broker.kept_files import KeptFiles
@@ -154,6 +156,8 @@ class Site:
         self.pop.start()
         self.pop.step()
         self.decisions = Decisions(config, self.own, STORE_HOST, self.clock)
+        self.congested = False
+        self.deferral = Deferral(store, self.clock, lambda _: self.congested)
         self.shown_config = "brokerName=broker-a\n"
         self.config_changes: list[str] = []
         self.router = Router()
@@ -165,7 +169,16 @@ class Site:
         config, router = self.config, self.router
         unique_ids = UniqueIds(IP, 77, 1, self.clock)
         self.send_handler = SendHandler(
-            config, self.store, self.topics, self.groups, self.acks, self.statistics, unique_ids, STORE_HOST, self.clock
+            config,
+            self.store,
+            self.topics,
+            self.groups,
+            self.acks,
+            self.statistics,
+            unique_ids,
+            STORE_HOST,
+            self.clock,
+            self.deferral,
         )
         self.pull_handler = PullHandler(
             config,
@@ -203,6 +216,7 @@ class Site:
         RelayHandler(config, self.store, self.topics, self.groups, self.offsets, self.consumers).register(router)
         TransactionHandler(config, self.store, self.acks, self.own, self.decisions).register(router)
         ReplyHandler(config, self.topics, self.producers, self.own, STORE_HOST, self.clock).register(router)
+        SendBackHandler(config, self.store, self.topics, self.groups, self.own, self.deferral).register(router)
         QueryHandler(self.store).register(router)
         BrokerHandler(
             config,

@@ -12,6 +12,8 @@ from broker_py.model.group import GroupConfig
 from broker_py.model.topic import TopicConfig
 from broker_py.remoting.client import RemotingClient
 from broker_py.remoting.router import Router
+from broker_py.seams import replace_file
+from broker_py.store.timer_checkpoint import TimerCheckpoint, read_timer_checkpoint
 from broker_py.wire.codes import RequestCode
 from broker_py.wire.command import Reply
 from tests.support.remoting import serving
@@ -84,6 +86,15 @@ def test_a_slave_keeps_its_masters_delay_offsets_as_they_were_sent_and_its_reque
     following(slave, master.router, lambda: slave.modes.get("T", "g") == mode)
     assert slave.kept.delay_offsets() == delays
     assert slave.files.exists("/store/config/messageRequestMode.json")
+
+
+def test_a_slave_notes_how_far_its_masters_timer_is_beside_its_own() -> None:
+    master, slave = a_master(), a_slave()
+    file = "/store/config/timercheck"
+    replace_file(master.files, file, TimerCheckpoint(5000, 520, 10, 10, 0, 7, 3).encode().ljust(4096, b"\0"))
+    replace_file(slave.files, file, TimerCheckpoint(1000, 104, 2, 2).encode().ljust(4096, b"\0"))
+    wanted = TimerCheckpoint(5000, 104, 2, 10, 0, 7, 3)
+    following(slave, master.router, lambda: read_timer_checkpoint(slave.files, file) == wanted)
 
 
 def test_a_master_without_these_files_is_followed_all_the_same(caplog: Any) -> None:
