@@ -74,7 +74,13 @@ class ParkedPulls:
         for pull in list(self._by_queue.get(key, ())):
             wanted = pull.wanted
             hit = wanted is None or any(wanted(code) for code in codes)
-            if hit and pull.resume(False):
+            if hit and pull.peer.is_writable and pull.resume(False):
+                self._finish(pull)
+
+    def writable(self, peer: Peer) -> None:
+        """Resume the pulls of a peer that reads again: what came meanwhile was kept from it."""
+        for pull in list(self._by_peer.get(peer, ())):
+            if peer.is_writable and pull.resume(False):
                 self._finish(pull)
 
     def expire(self, now: float) -> None:

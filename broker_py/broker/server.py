@@ -181,7 +181,9 @@ class Broker:
             config, settings.server, settings.replication, host.files, host.clock, host.yaml, host.tls
         )
         self._protection.guard(self._router)
-        self._server = RemotingServer(settings.server, self._router, self._outbox, self._lost, host.tls)
+        self._server = RemotingServer(
+            settings.server, self._router, self._outbox, self._lost, host.tls, self.parked.writable
+        )
         self._client = RemotingClient(
             self._router,
             self._outbox,

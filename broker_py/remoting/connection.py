@@ -40,6 +40,7 @@ class ConnectionOwner:
     max_frame_bytes: int = MAX_FRAME_BYTES
     on_open: "Callable[[Connection], None]" = field(default=lambda _: None)
     on_close: "Callable[[Connection], None]" = field(default=lambda _: None)
+    on_writable: "Callable[[Connection], None]" = field(default=lambda _: None)
 
 
 class Connection(asyncio.Protocol):
@@ -58,6 +59,7 @@ class Connection(asyncio.Protocol):
         self._gathered: list[Chunk] = []
         self._calls: dict[int, asyncio.Future[Command]] = {}
         self.in_flight = 0
+        self.is_writable = True
         self.name = "?"
         self.host = "?"
         self.port = 0
@@ -121,13 +123,16 @@ class Connection(asyncio.Protocol):
 
     def pause_writing(self) -> None:
         """A peer that doesn't read its answers is not read from: its requests wait in its own buffers."""
+        self.is_writable = False
         if self._transport is not None:
             self._transport.pause_reading()
 
     def resume_writing(self) -> None:
         """The peer reads again."""
+        self.is_writable = True
         if self._transport is not None and not self._transport.is_closing():
             self._transport.resume_reading()
+            self._owner.on_writable(self)
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002
         """Fail the calls that wait for this peer, and tell the owner."""

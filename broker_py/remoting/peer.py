@@ -26,6 +26,10 @@ class Peer(Protocol):
     def is_open(self) -> bool:
         """True while it is there."""
 
+    @property
+    def is_writable(self) -> bool:
+        """False while it doesn't read what was written to it already: what can wait is not to be added."""
+
     def reply(self, command: Command, reply: Reply) -> None:
         """Answer a request; nothing happens if it was one-way or the peer is gone."""
 

@@ -31,7 +31,8 @@ def is_loopback(address: str) -> bool:
 class RemotingServer:
     """Accepts connections and serves their requests by a router (remoting netty/NettyRemotingServer).
 
-    `on_close` hears of each connection that ends, whatever the cause. `tls` has the certificates, if there are any.
+    `on_close` hears of each connection that ends, whatever the cause, `on_writable` of each whose peer reads again
+    after it did not. `tls` has the certificates, if there are any.
     """
 
     def __init__(
@@ -41,6 +42,7 @@ class RemotingServer:
         outbox: Outbox,
         on_close: Callable[[Connection], None] = lambda _: None,
         tls: TlsContexts | None = None,
+        on_writable: Callable[[Connection], None] = lambda _: None,
     ) -> None:
         if config.tls_server_mode is TlsMode.enforcing and (tls is None or tls.server() is None):
             raise ConfigError("tls.server.mode is enforcing, and tls.config.file names no tls.server.certPath")
@@ -57,6 +59,7 @@ class RemotingServer:
             max_in_flight=config.server_max_requests_in_flight,
             on_open=self._opened,
             on_close=self._closed,
+            on_writable=on_writable,
         )
 
     @property

@@ -204,12 +204,18 @@ class PullHandler:
     ) -> None:
         config = self._config
         selecting = wanted.selection is not None
+        queue = request.topic, request.queue_id
         seen = request.queue_offset  # what lies before it was looked at and is not wanted
         timeout_ms = request.suspend_timeout_millis if config.long_polling_enable else config.short_polling_time_mills
 
         def resume(timed_out: bool) -> bool:
             nonlocal seen
             if not peer.is_open:
+                return True
+            if not peer.is_writable:  # its time is up, and nothing is read for it that it would not take
+                ends = self._store.min_offset(*queue), self._store.max_offset(*queue)
+                kept = GetResult(GetStatus.NO_MATCHED_MESSAGE, seen, *ends)
+                peer.reply(command, self._reply(request, group, kept))
                 return True
             try:
                 result = self._get(request, wanted, seen)
@@ -228,7 +234,7 @@ class PullHandler:
             return True
 
         deadline = self._clock.monotonic() + timeout_ms / 1000
-        self._parked.park(ParkedPull((request.topic, request.queue_id), deadline, wanted.wanted, peer, resume))
+        self._parked.park(ParkedPull(queue, deadline, wanted.wanted, peer, resume))
 
     def _reply(self, request: PullRequest, group: GroupConfig, result: GetResult) -> Reply:
         code = self._code(request, result.status)

@@ -15,6 +15,7 @@ class MemoryPeer:
         self.port = port
         self.name = f"{host}:{port}"
         self.is_open = True
+        self.is_writable = True
         self.attachment: Any = None
         self.replies: list[tuple[Command, Reply]] = []
         self.sent: list[Command] = []

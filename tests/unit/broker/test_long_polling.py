@@ -87,6 +87,24 @@ def test_a_pull_that_finds_nothing_after_all_waits_on() -> None:
     assert waiting.pulls.count == 0
 
 
+def test_a_peer_that_does_not_read_is_answered_when_it_does_or_its_time_is_up() -> None:
+    waiting = Waiting()
+    slow = MemoryPeer()
+    for name in ("slow", "slower"):
+        waiting.park(name, peer=slow, deadline=15.0 if name == "slow" else 20.0)
+    waiting.park("quick")
+    slow.is_writable = False
+    waiting.pulls.arrived("T", 0, A)
+    waiting.pulls.wake()
+    assert waiting.resumed == [("quick", False)]
+    waiting.pulls.expire(16.0)
+    assert waiting.resumed[1:] == [("slow", True)]
+    slow.is_writable = True
+    waiting.pulls.writable(slow)
+    assert waiting.resumed[2:] == [("slower", False)]
+    assert waiting.pulls.count == 0
+
+
 def test_each_is_answered_at_its_own_deadline_and_once() -> None:
     waiting = Waiting()
     waiting.park("late", deadline=20.0)

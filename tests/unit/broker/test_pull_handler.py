@@ -17,7 +17,7 @@ from broker_py.wire.codes import RequestCode, ResponseCode
 from broker_py.wire.headers.pull import PULL_COMMIT_OFFSET, PULL_SUBSCRIPTION
 from tests.support.stores import a_message
 from tests.unit.broker.peers import MemoryPeer
-from tests.unit.broker.site import STORE, Site, a_command, a_heartbeat, a_pull, bodies_of, ext_of
+from tests.unit.broker.site import STORE, Site, a_command, a_heartbeat, a_pull, bodies_of, body_of, ext_of
 
 FORGETFUL = replace(STORE, access_message_in_memory_max_ratio=0)
 
@@ -527,3 +527,18 @@ def test_changed_properties_count_from_the_next_pull_on() -> None:
     site = Site()
     site.pull_handler.configure(replace(site.config, broker_permission=2))
     assert refusal(site) == ResponseCode.NO_PERMISSION
+
+
+def test_nothing_is_read_for_a_peer_that_does_not_take_what_it_was_sent() -> None:
+    site = Site()
+    peer = MemoryPeer()
+    command = site.park(peer)
+    peer.is_writable = False
+    site.send(b"new")
+    assert peer.replies == []
+    site.pass_time(15_000)
+    reply = peer.reply_to(command)
+    assert reply is not None
+    assert (reply.code, body_of(reply)) == (ResponseCode.PULL_RETRY_IMMEDIATELY, b"")
+    assert reply.ext is not None
+    assert (reply.ext["nextBeginOffset"], reply.ext["maxOffset"]) == ("0", "1")
