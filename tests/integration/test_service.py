@@ -175,4 +175,5 @@ async def test_full_logs_are_put_aside_and_so_many_are_kept(cluster: Cluster) ->
         for number in range(200):
             await client.name_servers.put_kv_config(nameserver.address, "n", f"key-{number}", "x" * 50)
     files = sorted(path.name for path in (nameserver.directory / "logs").iterdir())
-    assert files == ["namesrv.log", "namesrv.log.1", "namesrv.log.2"]
+    kept = [f"{name}{number}" for name in ("namesrv.log", "namesrv_audit.log") for number in ("", ".1", ".2")]
+    assert files == kept
