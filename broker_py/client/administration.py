@@ -3,17 +3,13 @@
 from dataclasses import dataclass
 from typing import Any
 
-from broker_py.client.brokers import RELAY_TIMEOUT_SECONDS, TIMEOUT_SECONDS
+from broker_py.client.by_address import RELAY_TIMEOUT_SECONDS, ByAddress
 from broker_py.client.replies import header_of, object_of
 from broker_py.errors import ProtocolError
 from broker_py.model.fields import dict_of, int_of, text_of
 from broker_py.model.message_queue import MessageQueue
-from broker_py.remoting.client import RemotingClient
-from broker_py.remoting.connection import expect_success
 from broker_py.wire.codes import RequestCode
-from broker_py.wire.command import NO_BODY, Command
 from broker_py.wire.fastjson import dumps
-from broker_py.wire.header import encode_header
 from broker_py.wire.headers.admin import (
     AccessAccountRequest,
     BrokerConsumeStatsRequest,
@@ -35,22 +31,8 @@ class Rate:
     last_day: int
 
 
-class Administration:
+class Administration(ByAddress):
     """Requests to a broker by its address; each raises Unreachable or RequestFailed."""
-
-    def __init__(self, remoting: RemotingClient) -> None:
-        self._remoting = remoting
-
-    async def _ask(
-        self,
-        address: str,
-        code: int,
-        header: object | None = None,
-        body: bytes = NO_BODY,
-        timeout_seconds: float = TIMEOUT_SECONDS,
-    ) -> Command:
-        ext = None if header is None else encode_header(header)
-        return expect_success(await self._remoting.request(address, Command(code, ext, body), timeout_seconds))
 
     # Clients
 

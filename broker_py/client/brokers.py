@@ -1,8 +1,9 @@
 """Single requests to brokers that tools are made of (client impl/MQClientAPIImpl)."""
 
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
+from broker_py.client.by_address import RELAY_TIMEOUT_SECONDS, ByAddress
 from broker_py.client.replies import header_of, object_of, properties_of
 from broker_py.errors import ProtocolError
 from broker_py.model.fields import bool_of, dict_of, int_of, list_of, objects_of, text_of
@@ -10,18 +11,11 @@ from broker_py.model.group import GroupConfig
 from broker_py.model.java_properties import format_property
 from broker_py.model.message_queue import MessageQueue
 from broker_py.model.topic import AUTO_CREATE_TOPIC_KEY, TopicConfig
-from broker_py.remoting.client import RemotingClient
-from broker_py.remoting.connection import expect_success
 from broker_py.wire.codes import RequestCode
-from broker_py.wire.command import NO_BODY, Command
 from broker_py.wire.fastjson import dumps
-from broker_py.wire.header import encode_header
 from broker_py.wire.headers.admin import ConsumeStatsRequest, CreateTopicRequest, DeleteGroupRequest, TopicRequest
 from broker_py.wire.headers.clients import ClientRequest, ConsumerGroupRequest
 from broker_py.wire.headers.offsets import OffsetReply, QueueRequest
-
-TIMEOUT_SECONDS: Final = 5.0
-RELAY_TIMEOUT_SECONDS: Final = 12.0  # a broker gives the client that it asks 10 s
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -110,22 +104,8 @@ class ReplicationStatus:
     fault: str = ""
 
 
-class Brokers:
+class Brokers(ByAddress):
     """Requests to a broker by its address; each raises Unreachable or RequestFailed."""
-
-    def __init__(self, remoting: RemotingClient) -> None:
-        self._remoting = remoting
-
-    async def _ask(
-        self,
-        address: str,
-        code: int,
-        header: object | None = None,
-        body: bytes = NO_BODY,
-        timeout_seconds: float = TIMEOUT_SECONDS,
-    ) -> Command:
-        ext = None if header is None else encode_header(header)
-        return expect_success(await self._remoting.request(address, Command(code, ext, body), timeout_seconds))
 
     async def runtime_info(self, address: str) -> dict[str, str]:
         """Return what a broker tells of its state, by RocketMQ's keys."""

@@ -1,7 +1,6 @@
 """The access rules, for tools: requests 50 to 54 (broker processor/AdminBrokerProcessor)."""
 
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass
 from typing import Any, Final
 
 from broker_py.broker.acl.files import MASK, AccountChange
@@ -14,40 +13,16 @@ from broker_py.remoting.router import Router
 from broker_py.wire.codes import RequestCode, ResponseCode
 from broker_py.wire.command import Command, Reply
 from broker_py.wire.fastjson import dumps
+from broker_py.wire.headers.admin import (
+    AccessAccountRequest,
+    DeleteAccountRequest,
+    GlobalWhiteAddressesRequest,
+)
 
 Later = Coroutine[Any, Any, Reply]
 
 _OFF: Final = "this broker has no access rules: aclEnable is false"
 _TEXTS: Final = {DENY: "DENY", PUB: "PUB", SUB: "SUB", PUB | SUB: "PUB|SUB", ANY: "ANY"}
-
-
-@dataclass(kw_only=True)
-class AccountRequest:
-    """An account's new values; lists are joined by commas: request 50."""
-
-    access_key: str
-    secret_key: str | None = None
-    white_remote_address: str | None = None
-    admin: bool = False
-    default_topic_perm: str | None = None
-    default_group_perm: str | None = None
-    topic_perms: str | None = None
-    group_perms: str | None = None
-
-
-@dataclass(kw_only=True)
-class DeleteAccountRequest:
-    """An account to remove: request 51."""
-
-    access_key: str
-
-
-@dataclass(kw_only=True)
-class WhiteListRequest:
-    """Addresses joined by commas, and the file they belong in: request 53."""
-
-    global_white_addrs: str
-    acl_file_full_path: str | None = None
 
 
 class AclHandler:
@@ -59,13 +34,13 @@ class AclHandler:
 
     def register(self, router: Router) -> None:
         """Serve the requests."""
-        router.on(RequestCode.UPDATE_AND_CREATE_ACL_CONFIG, AccountRequest, self.put_account)
+        router.on(RequestCode.UPDATE_AND_CREATE_ACL_CONFIG, AccessAccountRequest, self.put_account)
         router.on(RequestCode.DELETE_ACL_CONFIG, DeleteAccountRequest, self.delete_account)
         router.on_command(RequestCode.GET_BROKER_CLUSTER_ACL_INFO, self.versions)
-        router.on(RequestCode.UPDATE_GLOBAL_WHITE_ADDRS_CONFIG, WhiteListRequest, self.set_white_list)
+        router.on(RequestCode.UPDATE_GLOBAL_WHITE_ADDRS_CONFIG, GlobalWhiteAddressesRequest, self.set_white_list)
         router.on_command(RequestCode.GET_BROKER_CLUSTER_ACL_CONFIG, self.show)
 
-    def put_account(self, header: AccountRequest, _command: Command, _peer: Peer) -> Later:
+    def put_account(self, header: AccessAccountRequest, _command: Command, _peer: Peer) -> Later:
         """Make an account, or change what is given of it."""
         change = AccountChange(
             access_key=header.access_key,
@@ -87,7 +62,7 @@ class AclHandler:
             ResponseCode.DELETE_ACL_CONFIG_FAILED, lambda acl: acl.files.delete_account(acl.rules, header.access_key)
         )
 
-    def set_white_list(self, header: WhiteListRequest, _command: Command, _peer: Peer) -> Later:
+    def set_white_list(self, header: GlobalWhiteAddressesRequest, _command: Command, _peer: Peer) -> Later:
         """Replace a file's global white list."""
         patterns = _items(header.global_white_addrs) or []
         return self._change(

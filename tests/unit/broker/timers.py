@@ -41,6 +41,15 @@ class ManualTimers:
             timer.work()
         return bool(due)
 
+    def settle(self, end_turn: Callable[[], None]) -> None:
+        """Make the calls that are due, and end the loop's turn behind them, until nothing more is due."""
+        for _ in range(10_000):
+            rung = self.ring()
+            end_turn()
+            if not rung:
+                return
+        raise AssertionError("the loop is never done")
+
     @property
     def next_seconds(self) -> float | None:
         """How long until the next call, None without any."""
