@@ -89,6 +89,7 @@ class SendHandler:
     def configure(self, config: BrokerConfig) -> None:
         """Follow changed properties from here on."""
         self._config = config
+        self._is_slave = config.is_slave
         trace = "true" if config.trace_on else "false"
         added = {MSG_REGION: config.region_id, TRACE_ON: trace, CLUSTER: config.broker_cluster_name}
         # What every stored message gets behind the producer's properties; the last of two equal names counts.
@@ -116,15 +117,16 @@ class SendHandler:
 
     def _check_accepting(self) -> None:
         config = self._config
-        if config.is_slave:
+        if self._is_slave:
             raise RequestRefused(
                 ResponseCode.SERVICE_NOT_AVAILABLE,
                 f"{config.broker_name} with id {config.broker_id} is a slave: messages are sent to its master",
             )
-        if config.start_accept_send_request_time_stamp > self._clock.now_ms():
+        start_ms = config.start_accept_send_request_time_stamp
+        if start_ms and start_ms > self._clock.now_ms():
             raise RequestRefused(
                 ResponseCode.SYSTEM_ERROR,
-                f"broker unable to service, until {config.start_accept_send_request_time_stamp} (ms since 1970)",
+                f"broker unable to service, until {start_ms} (ms since 1970)",
             )
         self._acks.require_replicas()
 
