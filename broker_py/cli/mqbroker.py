@@ -11,7 +11,8 @@ from dataclasses import replace
 from broker_py.broker.acl.files import Yaml
 from broker_py.broker.config import BrokerConfig, check_together, ha_port
 from broker_py.broker.foreign_store import store_faults
-from broker_py.broker.server import FAST_PORT_BELOW, Broker, BrokerSettings, Host
+from broker_py.broker.server import FAST_PORT_BELOW, Broker
+from broker_py.broker.settings import BrokerSettings, Host
 from broker_py.broker.store_owner import StoreOwner
 from broker_py.cli.credentials import TOOLS_FILE, read_credentials
 from broker_py.cli.daemon import daemon_parser, only_shows, serve

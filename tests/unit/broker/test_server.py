@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from broker_py.broker.config import BrokerRole
-from broker_py.broker.server import Broker, BrokerSettings, Host
+from broker_py.broker.server import Broker
+from broker_py.broker.settings import BrokerSettings, Host
 from broker_py.errors import ConfigError
 from broker_py.remoting.config import ServerConfig
 from broker_py.replication.config import ReplicationConfig
@@ -121,7 +122,7 @@ def test_a_restart_finds_what_was_sent_and_who_consumed_it() -> None:
         await again.start()
         (client,) = await connected(port_of(again))
         assert bodies(await client.ask(a_command(RequestCode.PULL_MESSAGE, a_pull()))) == [b"hello"]
-        assert again.offsets.offset("g", "T", 0) == 1
+        assert again.tables.offsets.offset("g", "T", 0) == 1
         await again.stop()
 
     play(scenario)
@@ -235,12 +236,12 @@ def test_a_checkpoint_that_can_not_force_the_log_refuses_those_who_wait_for_a_sl
             store={"flush_interval_commit_log": 3_600_000},
         )
         await broker.start()
-        broker._ack_table.join(1, "10.0.0.2")
+        broker._replicas.acks.join(1, "10.0.0.2")
         (sender,) = await connected(port_of(broker))
         sender.send(a_message())
-        await until(lambda: broker._acks.waiting == 1)
+        await until(lambda: broker.acks.waiting == 1)
         files.fail_sync_number = 1
-        broker._save_checkpoint()
+        broker._saving.checkpoint()
         answer = await sender.receive()
         assert answer is not None
         assert answer.code == ResponseCode.SERVICE_NOT_AVAILABLE
@@ -311,7 +312,7 @@ def test_a_stop_on_a_full_disk_still_lets_go_of_the_store() -> None:
         files = MemoryFiles()
         broker = a_broker(files)
         await broker.start()
-        broker.offsets.commit("g", "T", 0, 1)
+        broker.tables.offsets.commit("g", "T", 0, 1)
         files.fail_writes = errno.ENOSPC
         with pytest.raises(Exception, match=r"injected|full"):
             await broker.stop()
@@ -451,7 +452,7 @@ def test_a_slave_found_by_its_name_server_has_what_the_master_has_and_serves_it(
         sent = master.store.max_offset("T", 0)
         await until(lambda: slave.store.max_offset("T", 0) == sent)
         assert (await tool.ask(a_message())).code == ResponseCode.SERVICE_NOT_AVAILABLE
-        await until(lambda: "T" in slave.topics)
+        await until(lambda: "T" in slave.tables.topics)
         assert len(bodies(await tool.ask(a_command(RequestCode.PULL_MESSAGE, a_pull())))) == min(sent, 32)
         status = await tool.ask(a_command(RequestCode.GET_BROKER_HA_STATUS))
         assert b'"activated":true' in status.body
