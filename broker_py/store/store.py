@@ -15,13 +15,12 @@ from broker_py.errors import StoreError
 from broker_py.message.delay import DelayLevels
 from broker_py.message.record import Message, MessageIllegal, body_crc, encode_record, record_size
 from broker_py.model.topic import SCHEDULE_TOPIC
-from broker_py.seams import Clock, FileLock, FileSystem
+from broker_py.seams import Clock, FileSystem
 from broker_py.store.admission import Admission, is_full
 from broker_py.store.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
 from broker_py.store.checkpointing import CheckpointWork
 from broker_py.store.commit_log import CommitLog, LogFlush
 from broker_py.store.config import StoreConfig
-from broker_py.store.consume_queue import ConsumeQueue
 from broker_py.store.damage import DamageLog
 from broker_py.store.directories import make_durable_directory
 from broker_py.store.dispatch import Dispatcher, OnArrival, Placed, is_consumable
@@ -33,8 +32,11 @@ from broker_py.store.queue_ends import read_queue_ends
 from broker_py.store.queue_table import ConsumeQueueTable
 from broker_py.store.reading import GetResult, GetStatus, Reader, Selection
 from broker_py.store.recovery import Progress, Recovery, tell_nobody
+from broker_py.store.repair import LogRepair
 from broker_py.store.retention import Retention
+from broker_py.store.tenancy import Tenancy
 from broker_py.store.timer_log import TimerLog
+from broker_py.store.times import offset_by_time, stored_ms
 from broker_py.store.verifying import Verifier
 from broker_py.store.watermark import Watermark
 
@@ -70,7 +72,7 @@ class Store:
         self._files = files
         self._clock = clock
         self._store_host = store_host
-        self._process_id = process_id
+        self._tenancy = Tenancy(config, files, process_id)
         self._progress = progress
         self._handles = Handles(files, _OPEN_FILES)
         self.log = CommitLog(files, self._handles, config.commit_log_directory, config.mapped_file_size_commit_log)
@@ -83,10 +85,10 @@ class Store:
         self._catch_up = IndexCatchUp(files, config.commit_log_directory, self.log, self._dispatcher, self._index)
         self._retention = Retention(config, files, self.log)
         self.admission = Admission(self._retention)
+        self._repair = LogRepair(self.log, self._retention, self.admission, self.flush_log)
         self.damage = DamageLog(clock)
         self._verifier = Verifier(self.log, self._queues, self.damage)
         self._reader = Reader(config, self.log, memory_bytes, self._verifier)
-        self._lock: FileLock | None = None
         self._staged: list[Placed] = []
         self._written_ms = 0
         self._flushed_ms = 0
@@ -104,21 +106,16 @@ class Store:
         own = {path.rpartition("/")[0] for path in (config.lock_path, config.abort_path, config.checkpoint_path)}
         for directory in sorted(own | {config.commit_log_directory, config.consume_queue_directory}):
             make_durable_directory(self._files, directory)
-        try:
-            self._lock = self._files.lock(config.lock_path)
-        except OSError as error:
-            raise StoreError(f"{config.lock_path} is locked by another process: {error}") from error
-        after_crash = self._files.exists(config.abort_path)
+        after_crash = self._tenancy.begin()
         try:
             if not after_crash:
-                self._write_abort()
+                self._tenancy.write_abort()
             self._recover(after_crash)
         except BaseException:
             self._handles.close()
             if not after_crash:
-                self._remove_abort()
-            self._lock.release()
-            self._lock = None
+                self._tenancy.remove_abort()
+            self._tenancy.end()
             raise
 
     def _recover(self, after_crash: bool) -> None:
@@ -151,22 +148,9 @@ class Store:
         self._checkpoint = replace(self._checkpoint, durable_offset=log_offset)
         write_checkpoint(self._files, self.config.checkpoint_path, self._checkpoint)
 
-    def _write_abort(self) -> None:
-        file = self._files.open(self.config.abort_path, create=True)
-        try:
-            file.pwrite(str(self._process_id).encode(), 0)
-            file.fdatasync()
-        finally:
-            file.close()
-        self._files.sync_dir(self.config.abort_path.rpartition("/")[0])
-
-    def _remove_abort(self) -> None:
-        self._files.remove(self.config.abort_path)
-        self._files.sync_dir(self.config.abort_path.rpartition("/")[0])
-
     def close(self) -> None:
         """Write and force everything, and let go. With a fault, the next start recovers as after a crash."""
-        if self._lock is None:
+        if not self._tenancy.held:
             return
         try:
             if self.admission.broken is None:
@@ -175,8 +159,7 @@ class Store:
             self.admission.closed = "the store is closed"
             self.admission.judge()
             self._handles.close()
-            self._lock.release()
-            self._lock = None
+            self._tenancy.end()
 
     def _settle(self) -> None:
         self.commit()
@@ -184,7 +167,7 @@ class Store:
         self.dispatch(self.log.written)
         self.checkpoint()
         if self.admission.fault is None and self.dispatched.value == self.log.written:
-            self._remove_abort()
+            self._tenancy.remove_abort()
 
     # Writing
 
@@ -194,60 +177,14 @@ class Store:
         LogFull or StoreError says why not. Only a restart helps where the admission is `broken`.
         """
         if self._retention.disk_full is not None:
-            self._measure()
+            self._repair.measure()
         if self.admission.queue_fault is not None:
             self.write_out()
         self._require_writable()
 
-    def _require_log(self) -> None:
-        """Repair what a write left that found no room; LogFull or StoreError when the log stays unwritable."""
-        admission = self.admission
-        if admission.broken is None and admission.log_full is not None:
-            self._repair()
-        admission.require_log()
-
     def _require_writable(self) -> None:
-        self._require_log()
+        self._repair.require_log()
         self.admission.require()
-
-    def _repair(self) -> None:
-        """Make sure that there is room again, and that what the failed write left is zeros, durably."""
-        if self.log.unclean:
-            self._cut_failed_write()
-        if self.log.unclean:
-            return
-        try:
-            self.log.probe_room()
-        except OSError as error:
-            if not is_full(error):
-                self._failed_write(error)
-            return
-        self.flush_log()
-        self.admission.log_full = None
-        self.admission.judge()
-
-    def _cut_failed_write(self) -> None:
-        """Make what a failed write left zeros: no CRC covers properties, so half a record may pass for a whole one."""
-        try:
-            self.log.cut(self.log.written)
-        except OSError as error:
-            _logger.error("what a failed write left at %d can't be cut: %s", self.log.written, error)
-
-    def _failed_write(self, error: OSError) -> None:
-        """A disk without room may have some later. One that fails otherwise is not trusted with another write."""
-        self._cut_failed_write()
-        if is_full(error):
-            self.admission.log_full = f"there is no room for the log: {error}"
-            self._measure()
-        else:
-            self.admission.breaks(f"the log could not be written, restart the broker: {error}")
-
-    def _measure(self) -> None:
-        try:
-            self._retention.check_disks()
-        except OSError as error:
-            _logger.error("the disks can't be measured: %s", error)
-        self.admission.judge()
 
     def append(self, message: Message) -> Placed:
         """Give a message its place; `commit` writes it. MessageIllegal, LogFull, StoreError."""
@@ -308,7 +245,7 @@ class Store:
         A replica goes on while its disk is getting full: it can't refuse what its master took.
         """
         if not self.admission.writable:
-            self._require_log()
+            self._repair.require_log()
         was_empty = self.log.empty
         self.log.stage_raw(log_offset, data)
         self._verifier.sound_from = self.log.end  # nobody has looked at what came from the master
@@ -324,7 +261,7 @@ class Store:
                 if placed.queue is not None:
                     placed.queue.next_offset = placed.queue_offset
             self._staged.clear()
-            self._failed_write(error)
+            self._repair.failed_write(error)
             raise self.admission.refusal() from error
         if self._staged:
             self._dispatcher.expect(self._staged)
@@ -529,25 +466,12 @@ class Store:
     def offset_by_time(self, topic: str, queue_id: int, ms: int) -> int:
         """Return the queue offset of the message stored nearest to `ms`, the earlier one of two; 0 without any."""
         queue = self._queues.get(topic, queue_id)
-        if queue is None or queue.max_offset == queue.min_offset:
-            return queue.min_offset if queue is not None else 0
-        after = queue.search(lambda log_offset, _: self.log.stored_ms_at(log_offset) < ms)
-        if after == queue.max_offset:
-            return after - 1
-        if after == queue.min_offset:
-            return after
-        gap_after = self._stored_ms(queue, after) - ms
-        gap_before = ms - self._stored_ms(queue, after - 1)
-        return after if gap_after < gap_before else after - 1
-
-    def _stored_ms(self, queue: ConsumeQueue, queue_offset: int) -> int:
-        unit = queue.unit(queue_offset)
-        return self.log.stored_ms_at(unit[0]) if unit is not None else 0
+        return offset_by_time(self.log, queue, ms) if queue is not None else 0
 
     def stored_ms(self, topic: str, queue_id: int, queue_offset: int) -> int:
         """Return the store time of one message of a queue, 0 when it is not there."""
         queue = self._queues.get(topic, queue_id)
-        return self._stored_ms(queue, queue_offset) if queue is not None else 0
+        return stored_ms(self.log, queue, queue_offset) if queue is not None else 0
 
     def earliest_stored_ms(self) -> int:
         """Return the store time of the oldest message, 0 without any."""

@@ -83,9 +83,9 @@ FAULTS: Final = (
     ),
     Fault(
         "the repair of a failed write is not forced",
-        "store/store.py",
-        "        self.flush_log()\n        self.admission.log_full = None\n",
-        "        self.admission.log_full = None\n",
+        "store/repair.py",
+        "        self._flush()\n        self._admission.log_full = None\n",
+        "        self._admission.log_full = None\n",
     ),
     Fault(
         "the tail is not made zeros",
@@ -96,15 +96,15 @@ FAULTS: Final = (
     # Starting
     Fault(
         "no abort file: a crash is taken for a clean stop",
-        "store/store.py",
-        "        after_crash = self._files.exists(config.abort_path)\n",
-        "        after_crash = False\n",
+        "store/tenancy.py",
+        "        return self._files.exists(self._abort_path)\n",
+        "        return False\n",
     ),
     Fault(
         "no lock",
-        "store/store.py",
-        "            self._lock = self._files.lock(config.lock_path)\n",
-        '            self._lock = self._files.lock(f"{config.lock_path}{id(self)}")\n',
+        "store/tenancy.py",
+        "            self._lock = self._files.lock(self._lock_path)\n",
+        '            self._lock = self._files.lock(f"{self._lock_path}{id(self)}")\n',
     ),
     Fault(
         "recovery checks no CRC",
