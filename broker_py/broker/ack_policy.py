@@ -14,7 +14,7 @@ import logging
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol
 
 from broker_py.broker.statistics import Statistics
 from broker_py.errors import RequestRefused, StoreError
@@ -23,9 +23,12 @@ from broker_py.replication.config import ReplicationConfig
 from broker_py.seams import Clock
 from broker_py.store.store import Store
 from broker_py.wire.codes import ResponseCode
-from broker_py.wire.command import Command, Reply
+from broker_py.wire.command import FLAG_ONEWAY, Command, Reply
 
 log = logging.getLogger(__name__)
+
+MAX_UNACKNOWLEDGED_BYTES: Final = 256 << 20
+"""Of the log: what is known of its messages is in memory until they are acknowledged, or given up."""
 
 
 class Sender(Protocol):
@@ -47,7 +50,8 @@ class _Sent:
 class AckPolicy:
     """Holds the replies to sends until their messages are as safe as the profile asks, and moves dispatch along.
 
-    `request_flush` asks for an fdatasync soon; `grown` tells the followers of the log that there is more.
+    `request_flush` asks for an fdatasync soon; `grown` tells the followers of the log that there is more. While
+    `max_waiting` sends wait, no more are taken.
     """
 
     def __init__(
@@ -77,6 +81,7 @@ class AckPolicy:
         self._patient = sync_flush or sync_replicas > 1
         self._staged: list[_Sent] = []
         self._waiting: deque[_Sent] = deque()
+        self.max_waiting = 10_000
         self._released = 0  # log offset up to which messages are shown though no slave has them
 
     def require_replicas(self) -> None:
@@ -92,8 +97,21 @@ class AckPolicy:
                 f"in-sync replicas not enough: {found}, this broker included, and minInSyncReplicas is {needed}",
             )
 
+    def require_room(self) -> None:
+        """RequestRefused while too much waits to be flushed or copied: nothing is stored then."""
+        if len(self._waiting) >= self.max_waiting:
+            why = f"{len(self._waiting)} sends wait to be flushed or copied (sendThreadPoolQueueCapacity)"
+        elif self._store.written.value - self._store.dispatched.value > MAX_UNACKNOWLEDGED_BYTES:
+            why = f"more than {MAX_UNACKNOWLEDGED_BYTES >> 20} MiB wait to be flushed or copied"
+        else:
+            return
+        self._statistics.put_failed += 1
+        raise RequestRefused(ResponseCode.SYSTEM_BUSY, f"[OVERLOAD]system busy, start flow control for a while: {why}")
+
     def expect(self, end: int, command: Command, peer: Sender, reply: Reply, wait: bool) -> None:
         """Answer a send with `reply` once what lies before `end` is safe; without `wait`, once it is written."""
+        if command.flag & FLAG_ONEWAY:
+            wait = False  # nobody is told
         self._staged.append(_Sent(end if wait else 0, command, peer, reply))
 
     def commit(self) -> None:
@@ -120,18 +138,22 @@ class AckPolicy:
         self.advance()
 
     def _queue(self, staged: list[_Sent]) -> None:
-        flush_timeout_ms = self._store.config.sync_flush_timeout if self._sync_flush else 0
-        slave_timeout_ms = self._replication.slave_timeout if self._replicas > 1 else 0
-        deadline = self._clock.monotonic() + max(flush_timeout_ms, slave_timeout_ms) / 1000
+        deadline = self._clock.monotonic() + self._timeout_seconds()
         for sent in staged:
             if sent.end == 0:
                 sent.peer.reply(sent.command, sent.reply)
                 continue
             sent.deadline = deadline
+            sent.command.body = b""  # it is in the log; thousands may wait
             self._waiting.append(sent)
         self._give_up_slaves()
         if self._sync_flush:
             self._request_flush()
+
+    def _timeout_seconds(self) -> float:
+        flush_timeout_ms = self._store.config.sync_flush_timeout if self._sync_flush else 0
+        slave_timeout_ms = self._replication.slave_timeout if self._replicas > 1 else 0
+        return max(flush_timeout_ms, slave_timeout_ms) / 1000
 
     def _give_up_slaves(self) -> bool:
         """If too few slaves are in sync, let nothing wait for them: it is stored here alone, answered and shown so."""
@@ -195,3 +217,14 @@ class AckPolicy:
     def waiting(self) -> int:
         """How many sends wait."""
         return len(self._waiting)
+
+    def figures(self) -> dict[str, str]:
+        """What waits to be acknowledged, under the names of Java's queue of sends."""
+        waited = 0.0
+        if self._waiting:
+            waited = self._clock.monotonic() - self._waiting[0].deadline + self._timeout_seconds()
+        return {
+            "sendThreadPoolQueueSize": str(len(self._waiting)),
+            "sendThreadPoolQueueCapacity": str(self.max_waiting),
+            "sendThreadPoolQueueHeadWaitTimeMills": str(max(0, int(waited * 1000))),
+        }

@@ -131,8 +131,9 @@ class ProducerTable:
         return self._by_id.get(client_id)
 
     def one_of(self, group: str) -> Client | None:
-        """Return a member of a group that is connected, another one each time; None without any."""
-        members = [client for client in self._groups.get(group, {}).values() if client.peer.is_open]
+        """Return a member of a group that is connected and reads, another one each time; None without any."""
+        clients = self._groups.get(group, {}).values()
+        members = [client for client in clients if client.peer.is_open and client.peer.is_writable]
         self._turn += 1
         return members[self._turn % len(members)] if members else None
 

@@ -5,6 +5,7 @@ the handler is called again, from the start: it must do nothing before its last 
 """
 
 import asyncio
+from collections import deque
 from collections.abc import Callable
 from typing import Any, Final, TypeVar
 
@@ -81,6 +82,7 @@ class ColdReads:
     def __init__(self, store: Store, router: Router) -> None:
         self._store = store
         self._router = router
+        self._held: dict[Peer, deque[Callable[[], None]]] = {}
         self.warmer: Warmer | None = None
 
     def register(self) -> None:
@@ -135,7 +137,23 @@ class ColdReads:
                     raise StoreError(f"{tries.last[0]} can't be read at {tries.last[1]}: {error}")
                 return self._try(handle, command, peer, tries)
 
-            if peer.is_open:
+            if not peer.is_open:
+                return
+            if peer.is_writable:
                 self._router.serve(serve, command, peer)
+            else:
+                self._held.setdefault(peer, deque()).append(lambda: self._router.serve(serve, command, peer))
 
         return again
+
+    def writable(self, peer: Peer) -> None:
+        """Serve what was read for a peer while it did not read itself."""
+        held = self._held.get(peer)
+        while held and peer.is_writable:
+            held.popleft()()
+        if not held:
+            self._held.pop(peer, None)
+
+    def drop(self, peer: Peer) -> None:
+        """Forget what was read for a peer that is gone."""
+        self._held.pop(peer, None)

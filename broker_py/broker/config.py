@@ -70,6 +70,7 @@ class BrokerConfig:
 
     revive_queue_num: int = field(default=8, metadata={"range": (1, 64)})
     pop_polling_size: int = field(default=1024, metadata={"range": (1, 1 << 31), "runtime": True})
+    pop_polling_map_size: int = field(default=100_000, metadata={"range": (1, 1 << 31), "runtime": True})
     max_pop_polling_size: int = field(default=100_000, metadata={"range": (1, 1 << 31), "runtime": True})
     server_load_balancer_enable: bool = field(default=True, metadata={"runtime": True})
     default_message_request_mode: MessageRequestMode = field(
@@ -83,6 +84,15 @@ class BrokerConfig:
     transaction_op_msg_max_size: int = field(default=4096, metadata={"range": (32, 1 << 20), "runtime": True})
     transaction_op_batch_interval: int = field(default=3000, metadata={"range": _PERIOD, "runtime": True})
     store_reply_message_enable: bool = field(default=True, metadata={"runtime": True})
+
+    broker_fast_failure_enable: bool = field(default=True, metadata={"runtime": True})
+    wait_time_mills_in_send_queue: int = field(default=200, metadata={"range": (1, 1 << 31), "runtime": True})
+    wait_time_mills_in_pull_queue: int = field(default=5000, metadata={"range": (1, 1 << 31), "runtime": True})
+    wait_time_mills_in_lite_pull_queue: int = field(default=5000, metadata={"range": (1, 1 << 31), "runtime": True})
+    wait_time_mills_in_heartbeat_queue: int = field(default=31_000, metadata={"range": (1, 1 << 31), "runtime": True})
+    wait_time_mills_in_transaction_queue: int = field(default=3000, metadata={"range": (1, 1 << 31), "runtime": True})
+    wait_time_mills_in_ack_queue: int = field(default=3000, metadata={"range": (1, 1 << 31), "runtime": True})
+    send_thread_pool_queue_capacity: int = field(default=10_000, metadata={"range": (1, 1 << 31), "runtime": True})
 
     register_name_server_period: int = field(default=30_000, metadata={"range": _PERIOD, "runtime": True})
     register_broker_timeout_mills: int = field(default=24_000, metadata={"range": _PERIOD, "runtime": True})

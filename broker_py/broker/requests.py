@@ -129,7 +129,7 @@ class Requests:
             served.show_config,
             served.change_config,
             served.replicas.status,
-            services.figures,
+            lambda: {**served.acks.figures(), **services.figures()},
         )
         self._route(served, router)
 

@@ -15,6 +15,7 @@ from broker_py.broker.ack_policy import AckPolicy
 from broker_py.broker.clients import ConsumerGroup, ConsumerTable, ProducerTable
 from broker_py.broker.cold_reads import ColdReads
 from broker_py.broker.config import check_together, replicas_to_wait_for
+from broker_py.broker.fast_failure import FastFailure
 from broker_py.broker.foreign_store import check_store
 from broker_py.broker.long_polling import ParkedPulls
 from broker_py.broker.message_filter import MessageFilters
@@ -95,7 +96,10 @@ class Broker:
             config, settings.server, settings.replication, host.files, clock, host.yaml, host.tls
         )
         protection.guard(router)
-        self._server = RemotingServer(settings.server, router, outbox, self._lost, host.tls, self.parked.writable)
+        self._fast_failure = FastFailure(config, self.store, clock)
+        self._server = RemotingServer(
+            settings.server, router, outbox, self._lost, host.tls, self._reads_again, self._fast_failure
+        )
         self._client = RemotingClient(
             router, outbox, on_close=self._lost_address, credentials=host.credentials, tls=protection.client_tls
         )
@@ -119,6 +123,7 @@ class Broker:
             grown=self._replicas.grown,
             dispatched=self._dispatched,
         )
+        self.acks.max_waiting = config.send_thread_pool_queue_capacity
         self._services = Services(
             settings, host, self.store, self.tables, self.producers, self.acks, self._cold_reads, store_host
         )
@@ -316,10 +321,17 @@ class Broker:
     # Clients and name servers
 
     def _lost(self, connection: Connection) -> None:
+        self._cold_reads.drop(connection)
         self.parked.drop(connection)
         self._services.pop.waiting.drop(connection)
         self.consumers.lost(connection)
         self.producers.lost(connection)
+
+    def _reads_again(self, connection: Connection) -> None:
+        """What was kept from a peer that did not read goes to it."""
+        self._cold_reads.writable(connection)
+        self.parked.writable(connection)
+        self._services.pop.waiting.writable(connection)
 
     def _lost_address(self, address: str) -> None:
         self._registration.lost(address)
@@ -348,6 +360,8 @@ class Broker:
         """Follow properties that were changed while the broker runs."""
         self._settings = settings
         self.store.configure(settings.store)
+        self._fast_failure.configure(settings.broker)
+        self.acks.max_waiting = settings.broker.send_thread_pool_queue_capacity
         self.tables.configure(settings.broker)
         self._filters.configure(settings.broker)
         self._registration.configure(settings.broker)

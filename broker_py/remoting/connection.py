@@ -13,6 +13,7 @@ from typing import Any, Final
 from broker_py.errors import ProtocolError, RequestFailed, Unreachable
 from broker_py.remoting.outbox import Outbox
 from broker_py.remoting.router import Router
+from broker_py.remoting.waiting_time import WaitingTime
 from broker_py.wire.codes import LANGUAGE_PYTHON, VERSION, ResponseCode
 from broker_py.wire.command import FLAG_ONEWAY, FLAG_RESPONSE, Chunk, Command, Reply
 from broker_py.wire.frame import MAX_FRAME_BYTES, FrameDecoder, encode_command, encode_frame
@@ -41,6 +42,7 @@ class ConnectionOwner:
     on_open: "Callable[[Connection], None]" = field(default=lambda _: None)
     on_close: "Callable[[Connection], None]" = field(default=lambda _: None)
     on_writable: "Callable[[Connection], None]" = field(default=lambda _: None)
+    waiting_time: WaitingTime | None = None
 
 
 class Connection(asyncio.Protocol):
@@ -58,6 +60,8 @@ class Connection(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._gathered: list[Chunk] = []
         self._calls: dict[int, asyncio.Future[Command]] = {}
+        self._unserved: list[Command] = []
+        self._waiting_time = owner.waiting_time
         self.in_flight = 0
         self.is_writable = True
         self.name = "?"
@@ -86,7 +90,7 @@ class Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Handle the commands that `data` completes, as one batch."""
-        self.last_active = self._loop.time()
+        self.last_active = now = self._loop.time()
         try:
             commands = self._decoder.receive_data(data)
         except ProtocolError as error:
@@ -99,14 +103,29 @@ class Connection(asyncio.Protocol):
             self.header_since = None
         if not commands:
             return
+        if not self.is_writable:
+            self._unserved += commands
+            return
+        waited_ms, waiting = 0, self._waiting_time
+        if waiting is not None and now - waiting.since >= waiting.patience.seconds and self._transport is not None:
+            waited_ms = waiting.of(self._transport, now)
+        self._serve(commands, waited_ms)
+
+    def _serve(self, commands: list[Command], waited_ms: int) -> None:
+        """Handle commands as one batch, until the peer is found not to read its answers: the rest waits for it."""
         outbox, router, limit = self._outbox, self._router, self._owner.max_in_flight
         outbox.begin_batch()
         try:
-            for command in commands:
+            for number, command in enumerate(commands):
+                if not self.is_writable:
+                    self._unserved = commands[number:]
+                    break
                 if command.flag & FLAG_RESPONSE:
                     self._resolve(command)
                     continue
                 self.in_flight += 1
+                if waited_ms and self._refused(command, waited_ms, len(commands) - number - 1):
+                    continue
                 if command.flag & FLAG_ONEWAY:
                     router.dispatch(command, self)
                     self.in_flight -= 1
@@ -117,12 +136,27 @@ class Connection(asyncio.Protocol):
         finally:
             outbox.end_batch()
 
+    def _refused(self, command: Command, waited_ms: int, behind: int) -> bool:
+        """Answer a request that has waited for too long, before anything is done for it; a one-way one is dropped."""
+        assert self._waiting_time is not None
+        refusal = self._waiting_time.patience.refusal(command, waited_ms, behind)
+        if refusal is None:
+            return False
+        if command.flag & FLAG_ONEWAY:
+            self.in_flight -= 1
+        else:
+            self.reply(command, refusal)
+        return True
+
     def _since(self) -> float:
         """When the header that is not complete began; a peer can't renew it by a byte now and then."""
         return self.last_active if self.header_since is None else self.header_since
 
     def pause_writing(self) -> None:
-        """A peer that doesn't read its answers is not read from: its requests wait in its own buffers."""
+        """A peer that doesn't read its answers is not read from: its requests wait in its own buffers.
+
+        Those that came already, with the one whose answer it was too much, wait here.
+        """
         self.is_writable = False
         if self._transport is not None:
             self._transport.pause_reading()
@@ -130,13 +164,19 @@ class Connection(asyncio.Protocol):
     def resume_writing(self) -> None:
         """The peer reads again."""
         self.is_writable = True
-        if self._transport is not None and not self._transport.is_closing():
+        if self._transport is None or self._transport.is_closing():
+            return
+        if self._unserved:
+            unserved, self._unserved = self._unserved, []
+            self._serve(unserved, 0)
+        if self.is_writable and self.is_open:
             self._transport.resume_reading()
             self._owner.on_writable(self)
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002
         """Fail the calls that wait for this peer, and tell the owner."""
         self._transport = None
+        self._unserved.clear()
         calls, self._calls = self._calls, {}
         for future in calls.values():
             if not future.done():
@@ -230,13 +270,19 @@ class Connection(asyncio.Protocol):
         if gathered:
             self._gathered = []
             if transport is not None:
-                self.last_active = self._loop.time()
+                if self.is_writable:  # what piles up for a peer that doesn't read is no sign of life
+                    self.last_active = self._loop.time()
                 transport.write(gathered[0] if len(gathered) == 1 else b"".join(gathered))
 
     @property
     def is_open(self) -> bool:
         """True while the peer is there."""
         return self._transport is not None and not self._transport.is_closing()
+
+    @property
+    def unread_bytes(self) -> int:
+        """What was written and the peer's system has not taken yet."""
+        return 0 if self._transport is None else self._transport.get_write_buffer_size()
 
     def close(self) -> None:
         """Close after what was written has left."""

@@ -14,10 +14,13 @@ from broker_py.remoting.doorway import Doorway
 from broker_py.remoting.outbox import Outbox
 from broker_py.remoting.router import Router
 from broker_py.remoting.tls import TlsContexts
+from broker_py.remoting.waiting_time import Patience, WaitingTime
 
 log = logging.getLogger(__name__)
 
 SWEEP_SECONDS: Final = 1.0
+# A peer that doesn't read is not read from. What others cause to be sent to it, such as pushed replies, ends here.
+MAX_UNREAD_BYTES: Final = 64 << 20
 
 
 def is_loopback(address: str) -> bool:
@@ -32,7 +35,7 @@ class RemotingServer:
     """Accepts connections and serves their requests by a router (remoting netty/NettyRemotingServer).
 
     `on_close` hears of each connection that ends, whatever the cause, `on_writable` of each whose peer reads again
-    after it did not. `tls` has the certificates, if there are any.
+    after it did not. `tls` has the certificates, if there are any, and `patience` judges requests that had to wait.
     """
 
     def __init__(
@@ -43,6 +46,7 @@ class RemotingServer:
         on_close: Callable[[Connection], None] = lambda _: None,
         tls: TlsContexts | None = None,
         on_writable: Callable[[Connection], None] = lambda _: None,
+        patience: Patience | None = None,
     ) -> None:
         if config.tls_server_mode is TlsMode.enforcing and (tls is None or tls.server() is None):
             raise ConfigError("tls.server.mode is enforcing, and tls.config.file names no tls.server.certPath")
@@ -53,6 +57,7 @@ class RemotingServer:
         self._bound: list[socket.socket] = []
         self._servers: list[asyncio.Server] = []
         self._sweeper: asyncio.Task[None] | None = None
+        self._waiting_time = None if patience is None else WaitingTime(patience)
         self._owner = ConnectionOwner(
             router=router,
             outbox=outbox,
@@ -60,6 +65,7 @@ class RemotingServer:
             on_open=self._opened,
             on_close=self._closed,
             on_writable=on_writable,
+            waiting_time=self._waiting_time,
         )
 
     @property
@@ -84,6 +90,8 @@ class RemotingServer:
     async def start(self) -> None:
         """Accept connections on the ports that were bound; ConfigError when another process was quicker."""
         loop = asyncio.get_running_loop()
+        if self._waiting_time is not None:
+            self._waiting_time.start(loop)
         while self._bound:
             bound = self._bound.pop(0)
             try:
@@ -102,6 +110,8 @@ class RemotingServer:
             server.close()
         if self._sweeper is not None:
             self._sweeper.cancel()
+        if self._waiting_time is not None:
+            self._waiting_time.stop()
         for connection in list(self._connections):
             connection.write_gathered()
             connection.close()
@@ -141,12 +151,17 @@ class RemotingServer:
             self.close_stale(asyncio.get_running_loop().time())
 
     def close_stale(self, now: float) -> None:
-        """Close the connections that are silent for too long, or slow with a header."""
+        """Close the connections that are silent for too long, slow with a header, or for whom too much has piled up."""
         idle = self._config.server_channel_max_idle_time_seconds
         slow = self._config.server_header_timeout_seconds
         for connection in list(self._connections):
             if connection.header_since is not None and now - connection.header_since > slow:
                 log.warning("closing connection of %s: its header is not complete after %d s", connection.name, slow)
+                connection.abort()
+            elif not connection.is_writable and connection.unread_bytes > MAX_UNREAD_BYTES:
+                log.warning(
+                    "closing connection of %s: it has not read %d MiB", connection.name, connection.unread_bytes >> 20
+                )
                 connection.abort()
             elif now - connection.last_active > idle:
                 log.info("closing connection of %s: nothing read or written for %d s", connection.name, idle)

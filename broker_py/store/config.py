@@ -57,6 +57,7 @@ class StoreConfig:
         default=60_000, metadata={"range": (1, 3_600_000), "runtime": True}
     )
     sync_flush_timeout: int = field(default=5000, metadata={"range": (1, 3_600_000), "runtime": True})
+    os_page_cache_busy_time_out_mills: int = field(default=1000, metadata={"range": (1, 3_600_000), "runtime": True})
     check_crc_on_recover: bool = field(default=True, metadata={"property": "checkCRCOnRecover"})
 
     delete_when: str = field(default="04", metadata={"runtime": True})

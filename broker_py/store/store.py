@@ -95,6 +95,8 @@ class Store:
         self._checkpoint = Checkpoint()
         self._no_room_for_checkpoint = False
         self.copied_end: Callable[[], int | None] = lambda: None
+        # Until when the last write to the log took that took osPageCacheBusyTimeOutMills or more; of the wall clock.
+        self.busy_until_ms = 0
         self.written = Watermark()
         self.flushed = Watermark()
 
@@ -267,6 +269,9 @@ class Store:
             self._dispatcher.expect(self._staged)
             self._written_ms = self._staged[-1].stored_ms
             self._staged.clear()
+            now_ms = self._clock.now_ms()
+            if now_ms - self._written_ms >= self.config.os_page_cache_busy_time_out_mills:
+                self.busy_until_ms = now_ms
         self.written.advance(self.log.written)
 
     # Forcing

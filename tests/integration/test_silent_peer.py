@@ -3,7 +3,7 @@
 from broker_py.wire.codes import RequestCode, ResponseCode
 from broker_py.wire.command import Command
 from broker_py.wire.headers.send import SendRequest
-from tests.support.cluster import Cluster, Daemon
+from tests.support.cluster import Cluster
 from tests.support.direct import Direct
 from tests.support.remoting import connect
 
@@ -11,12 +11,6 @@ PULLS = 1500
 BODY = bytes(200_000)
 # What the socket's buffers, asyncio's and one write may hold, and what a broker grows by anyway.
 ALLOWED_KIB = 40 << 10
-
-
-def resident_kib(daemon: Daemon) -> int:
-    assert daemon.process is not None
-    with open(f"/proc/{daemon.process.pid}/status", encoding="ascii") as status:
-        return next(int(line.split()[1]) for line in status if line.startswith("VmRSS"))
 
 
 def a_pull(opaque: int) -> Command:
@@ -47,17 +41,17 @@ async def test_pulls_that_are_never_read_take_no_memory_and_are_answered_when_th
         asked = await silent.receive()
         assert asked is not None
         assert asked.opaque == PULLS + 1
-        before = resident_kib(broker)
+        before = broker.resident_kib()
         header = SendRequest("producers", "T", 0, born_timestamp=1_700_000_000_000)
         for _ in range(5):
             sent = await direct.ask(broker.address, RequestCode.SEND_MESSAGE_V2, header.to_ext(), BODY)
             assert sent.code == ResponseCode.SUCCESS
-        assert resident_kib(broker) - before < ALLOWED_KIB
+        assert broker.resident_kib() - before < ALLOWED_KIB
         answered: set[int] = set()
         while len(answered) < PULLS:
             reply = await silent.receive()
             assert reply is not None
             assert reply.code == ResponseCode.SUCCESS
             answered.add(reply.opaque)
-        assert resident_kib(broker) - before < ALLOWED_KIB
+        assert broker.resident_kib() - before < ALLOWED_KIB
         silent.close()

@@ -180,6 +180,11 @@ class Daemon:
         """Let the process go on."""
         self._running().send_signal(signal.SIGCONT)
 
+    def resident_kib(self) -> int:
+        """The process's memory."""
+        with open(f"/proc/{self._running().pid}/status", encoding="ascii") as status:
+            return next(int(line.split()[1]) for line in status if line.startswith("VmRSS"))
+
     def _running(self) -> "subprocess.Popen[bytes]":
         assert self.process is not None, f"{self.command} in {self.directory} does not run"
         return self.process
@@ -231,6 +236,7 @@ class Cluster:
             "storePathRootDir": directory / "store",
             "brokerLogDir": directory / "logs",
             "mappedFileSizeCommitLog": 1 << 20,
+            "brokerFastFailureEnable": "false",  # the machine may be busy with other things
         }
         return directory, port, {**own, **properties}
 

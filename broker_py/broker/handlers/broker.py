@@ -117,7 +117,7 @@ class BrokerHandler:
             "remainHowManyDataToFlush": _bytes(max(0, written - flushed)),
             "pageCacheLockTimeMills": "0",
             "startAcceptSendRequestTimeStamp": str(self._config.start_accept_send_request_time_stamp),
-            # Requests are not queued: what tools read of these is none.
+            # Requests are not queued: what tools read of these is none, unless `later` knows of sends that wait.
             "sendThreadPoolQueueSize": "0",
             "sendThreadPoolQueueCapacity": "0",
             "sendThreadPoolQueueHeadWaitTimeMills": "0",

@@ -112,6 +112,9 @@ class PopHandler:
 
     def _pop(self, command: Command, peer: Peer, request: PopRequest, deadline: float) -> Reply | None:
         self._check(request.topic, request.queue_id, request.consumer_group)
+        if not peer.is_writable:  # its time is up, and nothing is popped for it that it would not take
+            nothing = Popped(self._clock.now_ms(), request.invisible_time, 0)
+            return Reply(ResponseCode.POLLING_TIMEOUT, GetStatus.NO_MESSAGE_IN_QUEUE.name, self._ext(request, nothing))
         wanted = self._filters.of_request(parse_subscription(request.topic, request.exp, request.exp_type))
 
         def then(popped: Popped) -> None:
@@ -134,7 +137,10 @@ class PopHandler:
         if self._waiting.closed or deadline - _LATE_SECONDS <= self._clock.monotonic():
             return ResponseCode.POLLING_TIMEOUT
         waiting, config = self._waiting, self._config
-        if waiting.count >= config.max_pop_polling_size or waiting.count_of(key) >= config.pop_polling_size:
+        in_line = waiting.count_of(key)
+        if waiting.count >= config.max_pop_polling_size or in_line >= config.pop_polling_size:
+            return ResponseCode.POLLING_FULL
+        if not in_line and waiting.keys >= config.pop_polling_map_size:
             return ResponseCode.POLLING_FULL
 
         def resume(_timed_out: bool) -> bool:

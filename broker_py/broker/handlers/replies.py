@@ -120,6 +120,8 @@ class ReplyHandler:
         client = self._producers.find(asker)
         if client is None:
             return f"push reply message fail, channel of <{asker}> not found."
+        if not client.peer.is_writable:
+            return f"push reply message to {asker} fail: it does not read what it was sent before"
         pushed = Command(RequestCode.PUSH_REPLY_MESSAGE_TO_CLIENT, self._pushed_ext(request, peer), command.body)
         try:
             answer = await client.peer.request(pushed, _PUSH_TIMEOUT_SECONDS)

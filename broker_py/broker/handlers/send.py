@@ -129,6 +129,7 @@ class SendHandler:
                 f"broker unable to service, until {start_ms} (ms since 1970)",
             )
         self._acks.require_replicas()
+        self._acks.require_room()
 
     def _topic_of(self, request: SendRequest) -> TopicConfig:
         """Return the settings of the topic, made where that is allowed, after the checks of a send."""

@@ -22,7 +22,7 @@ WaitKey = tuple[str, str, int, str]
 class Waiting:
     """One request. `resume(timed_out)` answers it; without a time-out it may return False: there is nothing for it.
 
-    It has to `park` itself again then. `deadline` is of the monotonic clock.
+    It has to `park` itself again then. `deadline` is of the monotonic clock. `held`: its peer doesn't read.
     """
 
     key: WaitKey
@@ -30,10 +30,15 @@ class Waiting:
     peer: Peer
     resume: Callable[[bool], bool]
     done: bool = False
+    held: bool = False
 
 
 class WaitingPops:
-    """Those that wait. `soon(work)` has `work` called at the end of the event loop's turn."""
+    """Those that wait. `soon(work)` has `work` called at the end of the event loop's turn.
+
+    One whose peer does not read what it was sent leaves the line when its turn comes: nothing is popped for it, and it
+    costs those behind it nothing. When its peer reads again it stands in line anew.
+    """
 
     def __init__(self, soon: Callable[[Callable[[], None]], object], clock: Clock) -> None:
         self._soon = soon
@@ -54,22 +59,30 @@ class WaitingPops:
         """How many wait."""
         return self._count
 
+    @property
+    def keys(self) -> int:
+        """How many different things are waited for."""
+        return len(self._by_key)
+
     def count_of(self, key: WaitKey) -> int:
-        """How many wait for the same."""
+        """How many stand in line for the same."""
         return len(self._by_key.get(key, ()))
 
     def park(self, waiting: Waiting) -> None:
         """Have a request wait, behind the others that wait for the same."""
+        self._line_up(waiting)
+        self._by_peer.setdefault(waiting.peer, {})[waiting] = None
+        self._number += 1
+        heappush(self._deadlines, (waiting.deadline, self._number, waiting))
+        self._count += 1
+
+    def _line_up(self, waiting: Waiting) -> None:
         key = waiting.key
         if key not in self._by_key:
             self._by_key[key] = {}
             for topic in _topics(key):
                 self._by_topic.setdefault(topic, {})[key] = None
         self._by_key[key][waiting] = None
-        self._by_peer.setdefault(waiting.peer, {})[waiting] = None
-        self._number += 1
-        heappush(self._deadlines, (waiting.deadline, self._number, waiting))
-        self._count += 1
 
     def arrived(self, topic: str, queue_id: int) -> None:
         """Note a new message; who waits for it is woken by `wake`."""
@@ -110,10 +123,25 @@ class WaitingPops:
         touched, self._touched = self._touched, {}
         for key in touched:
             for waiting in list(self._by_key.get(key, ())):
-                if not waiting.done:
+                if waiting.done:
+                    continue
+                if not waiting.peer.is_writable:
+                    waiting.held = True
+                    self._leave_line(waiting)
+                else:
                     self._finish(waiting)
                     if not waiting.resume(False):
                         break
+
+    def writable(self, peer: Peer) -> None:
+        """A peer reads again: what it waits for may have come meanwhile."""
+        for waiting in self._by_peer.get(peer, ()):
+            if waiting.held:
+                waiting.held = False
+                self._line_up(waiting)
+                self._touched[waiting.key] = None
+        if self._touched:
+            self.wake()
 
     def expire(self, now: float) -> None:
         """Answer those whose time is up, and wake those whose queues are free again."""
@@ -140,19 +168,24 @@ class WaitingPops:
     def _finish(self, waiting: Waiting) -> None:
         waiting.done = True
         self._count -= 1
-        key = waiting.key
-        del self._by_key[key][waiting], self._by_peer[waiting.peer][waiting]
+        if not waiting.held:
+            self._leave_line(waiting)
+        del self._by_peer[waiting.peer][waiting]
         if not self._by_peer[waiting.peer]:
             del self._by_peer[waiting.peer]
+        if len(self._deadlines) > _SWEEP_AT and len(self._deadlines) > 2 * self._count:
+            self._deadlines = [entry for entry in self._deadlines if not entry[2].done]
+            heapify(self._deadlines)
+
+    def _leave_line(self, waiting: Waiting) -> None:
+        key = waiting.key
+        del self._by_key[key][waiting]
         if not self._by_key[key]:
             del self._by_key[key]
             for topic in _topics(key):
                 del self._by_topic[topic][key]
                 if not self._by_topic[topic]:
                     del self._by_topic[topic]
-        if len(self._deadlines) > _SWEEP_AT and len(self._deadlines) > 2 * self._count:
-            self._deadlines = [entry for entry in self._deadlines if not entry[2].done]
-            heapify(self._deadlines)
 
 
 def _topics(key: WaitKey) -> tuple[str, str]:

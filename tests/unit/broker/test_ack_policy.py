@@ -4,11 +4,12 @@ import errno
 
 import pytest
 
+from broker_py.broker import ack_policy
 from broker_py.broker.config import BrokerRole
 from broker_py.errors import StoreError
 from broker_py.replication.config import ReplicationConfig
 from broker_py.wire.codes import RequestCode, ResponseCode
-from broker_py.wire.command import Command
+from broker_py.wire.command import FLAG_ONEWAY, Command
 from tests.support.memory_files import MemoryFiles
 from tests.unit.broker.peers import MemoryPeer
 from tests.unit.broker.site import Site, a_command, a_send, bodies_of, ext_of
@@ -435,3 +436,65 @@ def test_a_restart_shows_all_that_the_log_has_though_no_slave_is_there() -> None
 def test_a_slave_shows_what_it_has_written() -> None:
     site = Site(broker_role=BrokerRole.SLAVE, broker_id=1)
     assert site.acks.visible() == site.store.written.value
+
+
+def test_more_sends_than_may_wait_are_refused_before_anything_is_stored() -> None:
+    site = Site(sync_flush=True)
+    site.acks.max_waiting = 2
+    peer = MemoryPeer()
+    for _ in range(2):
+        sent(site, peer)
+    end = site.store.written.value
+    refused = sent(site, peer)
+    reply = peer.reply_to(refused)
+    assert reply is not None
+    assert reply.code == ResponseCode.SYSTEM_BUSY
+    assert (reply.remark or "").startswith("[OVERLOAD]system busy, start flow control for a while: 2 sends wait")
+    assert site.store.written.value == end
+    site.clock.advance(40)
+    assert site.acks.figures() == {
+        "sendThreadPoolQueueSize": "2",
+        "sendThreadPoolQueueCapacity": "2",
+        "sendThreadPoolQueueHeadWaitTimeMills": "40",
+    }
+    site.flush()
+    sent(site, peer)
+    site.flush()
+    assert peer.codes == [ResponseCode.SYSTEM_BUSY, 0, 0, 0]
+    assert site.acks.figures()["sendThreadPoolQueueHeadWaitTimeMills"] == "0"
+
+
+def test_while_the_disk_hangs_no_more_is_stored_than_memory_can_keep(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ack_policy, "MAX_UNACKNOWLEDGED_BYTES", 10_000)
+    site = Site(sync_flush=True)
+    peer = MemoryPeer()
+    for _ in range(10):
+        sent(site, peer, bytes(2000))
+        site.pass_time(6000)  # longer than syncFlushTimeout: nobody waits
+    assert site.acks.waiting == 0
+    assert peer.codes[:5] == [ResponseCode.FLUSH_DISK_TIMEOUT] * 5
+    assert peer.codes[5:] == [ResponseCode.SYSTEM_BUSY] * 5
+    site.flush()
+    sent(site, peer)
+    site.flush()
+    assert peer.codes[-1] == 0
+
+
+def test_a_send_that_waits_keeps_its_body_no_longer_than_it_takes_to_write_it() -> None:
+    site = Site(sync_flush=True)
+    peer = MemoryPeer()
+    command = sent(site, peer, b"a large body")
+    assert command.body == b""
+    site.flush()
+    assert seen(site) == [b"a large body"]
+
+
+def test_nobody_waits_for_a_oneway_send() -> None:
+    site = Site(sync_flush=True)
+    command = a_command(RequestCode.SEND_MESSAGE_V2, a_send(), b"told to nobody")
+    command.flag |= FLAG_ONEWAY
+    site.receive(command, peer=MemoryPeer())
+    assert site.acks.waiting == 0
+    assert seen(site) == []
+    site.flush()
+    assert seen(site) == [b"told to nobody"]

@@ -174,6 +174,24 @@ def test_with_too_many_reads_waiting_a_reader_is_told_to_come_again() -> None:
     assert peer.codes == [ResponseCode.SYSTEM_BUSY]
 
 
+def test_what_was_read_for_a_peer_that_does_not_read_itself_waits_for_it() -> None:
+    site, silent, gone = ColdSite(), MemoryPeer(), MemoryPeer()
+    for peer in (silent, gone):
+        site.ask_cold(peer, RequestCode.PULL_MESSAGE, a_pull())
+        peer.is_writable = False
+    site.warmer.read_all()
+    assert silent.codes == gone.codes == []
+    site.cold.drop(gone)
+    silent.is_writable = True
+    for _ in range(3):
+        site.cold.writable(silent)
+        site.warmer.read_all()
+    assert silent.codes == [0]
+    site.cold.writable(gone)
+    assert gone.codes == []
+    assert site.cold._held == {}
+
+
 def test_nothing_is_read_further_for_a_peer_that_is_gone() -> None:
     site, peer = ColdSite(), MemoryPeer()
     site.ask_cold(peer, RequestCode.PULL_MESSAGE, a_pull())

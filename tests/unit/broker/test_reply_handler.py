@@ -95,6 +95,14 @@ def test_a_reply_to_nobody_is_refused() -> None:
     assert asker.sent == []
 
 
+def test_nothing_is_pushed_to_a_client_that_does_not_read() -> None:
+    site = HalfSite()
+    asker = site.producer(client_id="p1")
+    asker.is_writable = False
+    assert reply_to(site).remark == "push reply message to p1 fail: it does not read what it was sent before"
+    assert asker.sent == []
+
+
 def test_a_client_that_came_back_gets_its_replies_on_its_new_connection() -> None:
     site = HalfSite()
     before, now = site.producer(client_id="p1"), site.producer(client_id="p1")

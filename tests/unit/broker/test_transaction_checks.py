@@ -226,6 +226,16 @@ def test_without_a_producer_the_check_is_counted() -> None:
     assert check_counts(site) == [None, "1"]
 
 
+def test_a_producer_that_does_not_read_is_not_asked() -> None:
+    site = HalfSite()
+    producer = site.producer()
+    producer.is_writable = False
+    site.prepare()
+    site.clock.advance(6000)
+    site.check()
+    assert producer.sent == []
+
+
 def test_nothing_is_passed_that_could_not_be_moved() -> None:
     site = HalfSite()
     producer = site.producer()

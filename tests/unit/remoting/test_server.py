@@ -13,7 +13,7 @@ from broker_py.remoting.connection import Connection
 from broker_py.remoting.outbox import Outbox
 from broker_py.remoting.peer import Peer
 from broker_py.remoting.router import Router
-from broker_py.remoting.server import RemotingServer
+from broker_py.remoting.server import MAX_UNREAD_BYTES, RemotingServer
 from broker_py.wire.command import FLAG_ONEWAY, TYPE_BINARY, Command, Reply
 from tests.support.remoting import PATIENCE_SECONDS, serving
 
@@ -249,6 +249,91 @@ def test_a_peer_that_does_not_read_its_answers_is_not_read_from() -> None:
             assert opaques == list(range(requests))
 
     asyncio.run(scenario())
+
+
+def test_of_requests_that_came_at_once_no_more_are_served_than_the_peer_reads_answers() -> None:
+    requests = 1000  # one read of the socket, and 250 MiB of answers
+
+    async def scenario() -> None:
+        service = Service()
+        async with serving(service.router) as running:
+            slow, other = await running.connect(), await running.connect()
+            slow.send(*(Command(BIG, opaque=i) for i in range(requests)), Command(ECHO, opaque=requests))
+            await _until_unchanged(service)
+            assert 0 < service.served < 200
+            assert (await other.ask(Command(ECHO, opaque=7))).opaque == 7
+            opaques = [reply.opaque for _ in range(requests + 1) if (reply := await slow.receive()) is not None]
+            assert opaques == list(range(requests + 1))
+            assert (await slow.ask(Command(ECHO, opaque=8))).opaque == 8
+
+    asyncio.run(scenario())
+
+
+def test_a_peer_that_goes_with_requests_unserved_leaves_none_behind() -> None:
+    async def scenario() -> None:
+        service = Service()
+        async with serving(service.router) as running:
+            slow, other = await running.connect(), await running.connect()
+            slow.send(*(Command(BIG, opaque=i) for i in range(1000)))
+            await _until_unchanged(service)
+            served = service.served
+            slow.close()
+            while running.server.connections > 1:
+                await asyncio.sleep(0)
+            assert (await other.ask(Command(ECHO, opaque=7))).opaque == 7
+            assert service.served == served + 1
+
+    asyncio.run(scenario())
+
+
+def test_too_much_that_others_had_sent_to_a_peer_that_does_not_read_ends_its_connection(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def scenario() -> None:
+        service = Service()
+        async with serving(service.router, config(server_channel_max_idle_time_seconds=120)) as running:
+            slow = await running.connect()
+            await slow.ask(Command(ECHO))
+            (connection,) = running.server._connections
+            now = asyncio.get_running_loop().time()
+            while connection.is_writable:
+                connection.send(Command(ECHO, body=bytes(1 << 20)))
+                await asyncio.sleep(0)
+            running.server.close_stale(now)
+            assert connection.is_open
+            heard = connection.last_active
+            while connection.unread_bytes <= MAX_UNREAD_BYTES:
+                connection.send(Command(ECHO, body=bytes(1 << 20)))
+                await asyncio.sleep(0)
+            assert connection.last_active == heard
+            running.server.close_stale(now)
+            assert not connection.is_open
+
+    with caplog.at_level(logging.WARNING):
+        asyncio.run(scenario())
+    assert "it has not read 6" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("prefix", "why"),
+    [
+        (b"\x01\x00\x00\x01\x00\x00\x00\x10", "frame of 16777217 bytes; 4 to 16777216 are allowed"),
+        (b"\x00\x20\x00\x00\x00\x10\x00\x01", "header of 1048577 bytes exceeds 1048576"),
+    ],
+)
+def test_a_frame_or_a_header_larger_than_allowed_is_refused_before_it_comes(
+    prefix: bytes, why: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def scenario() -> None:
+        async with serving(Service().router) as running:
+            client, other = await running.connect(), await running.connect()
+            client.send_bytes(prefix)
+            assert await client.receive() is None
+            assert (await other.ask(Command(ECHO, opaque=2))).opaque == 2
+
+    with caplog.at_level(logging.WARNING):
+        asyncio.run(scenario())
+    assert why in caplog.text
 
 
 async def _until_unchanged(service: Service) -> None:
