@@ -144,7 +144,7 @@ class AckPolicy:
                 sent.peer.reply(sent.command, sent.reply)
                 continue
             sent.deadline = deadline
-            sent.command.body = b""  # it is in the log; thousands may wait
+            sent.command.strip()
             self._waiting.append(sent)
         self._give_up_slaves()
         if self._sync_flush:

@@ -10,8 +10,16 @@ from heapq import heapify, heappop, heappush
 from typing import Final
 
 from broker_py.remoting.peer import Peer
+from broker_py.wire.command import Command
 
 _SWEEP_AT: Final = 256
+MAX_PARKED_CHARS: Final = 16_384
+"""Of the fields of a request that waits: so much memory it may take, beside some constant."""
+
+
+def may_park(command: Command) -> bool:
+    """True for a request that may wait: somebody waits for its answer, and it is not too large to be kept."""
+    return not command.is_oneway and sum(map(len, command.ext.values())) <= MAX_PARKED_CHARS
 
 
 @dataclass(slots=True, eq=False)

@@ -8,7 +8,7 @@ so is any other exception, which is our own bug and logged with its trace (remot
 import asyncio
 import logging
 from collections.abc import Callable, Coroutine
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from broker_py.errors import ProtocolError, RequestRefused, StoreError
 from broker_py.remoting.peer import Peer
@@ -18,11 +18,16 @@ from broker_py.wire.header import decode_header
 
 log = logging.getLogger(__name__)
 
+_OVERLOAD: Final = "[OVERLOAD]system busy, start flow control for a while: too many requests wait for others"
+
 _H = TypeVar("_H")
 # None: the handler answers later, or never. A coroutine: a request that has to wait for somebody else.
 Result = Reply | Coroutine[Any, Any, Reply] | None
 Handle = Callable[[Command, Peer], Result]
 Guard = Callable[[Command, Peer], None]
+
+MAX_TASKS: Final = 20_000
+"""Requests that wait for somebody else, of all connections: one-way ones count in no connection's limit."""
 
 
 class Router:
@@ -82,6 +87,10 @@ class Router:
         if type(result) is Reply:
             peer.reply(command, result)
         elif result is not None:
+            if len(self._tasks) >= MAX_TASKS:
+                result.close()  # type: ignore[union-attr]
+                peer.reply(command, Reply(ResponseCode.SYSTEM_BUSY, _OVERLOAD))
+                return
             task = asyncio.get_running_loop().create_task(self._answer_later(result, command, peer))  # type: ignore[arg-type]
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)

@@ -47,6 +47,11 @@ class Command:
         self.version = version
         self.serialize_type = serialize_type
 
+    def strip(self) -> None:
+        """Keep only what its reply needs: it is one of thousands that wait."""
+        self.body = NO_BODY
+        self.ext = {}
+
     @property
     def is_response(self) -> bool:
         """True for a reply."""

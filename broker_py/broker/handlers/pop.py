@@ -9,6 +9,7 @@ from typing import Final
 
 from broker_py.broker.config import BrokerConfig
 from broker_py.broker.groups import GroupTable
+from broker_py.broker.long_polling import may_park
 from broker_py.broker.message_filter import MessageFilters
 from broker_py.broker.pop.extra_info import pop_retry_topic
 from broker_py.broker.pop.popping import Popped, Popper
@@ -142,6 +143,8 @@ class PopHandler:
             return ResponseCode.POLLING_FULL
         if not in_line and waiting.keys >= config.pop_polling_map_size:
             return ResponseCode.POLLING_FULL
+        if not may_park(command):
+            return ResponseCode.POLLING_FULL
 
         def resume(_timed_out: bool) -> bool:
             """Serve it anew: when its time is up, it does not park any more."""
@@ -152,6 +155,7 @@ class PopHandler:
             self._router.serve(self._reads(again), command, peer)
             return waiting.count_of(key) == before
 
+        command.strip()
         waiting.park(Waiting(key, deadline, peer, resume))
         return None
 

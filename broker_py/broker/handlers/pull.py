@@ -7,7 +7,7 @@ from broker_py.broker.clients import ConsumerTable
 from broker_py.broker.config import BrokerConfig
 from broker_py.broker.consumer_offsets import ConsumerOffsetTable
 from broker_py.broker.groups import GroupTable
-from broker_py.broker.long_polling import ParkedPull, ParkedPulls
+from broker_py.broker.long_polling import ParkedPull, ParkedPulls, may_park
 from broker_py.broker.message_filter import MessageFilter, MessageFilters
 from broker_py.broker.statistics import Statistics
 from broker_py.broker.tag_filter import parse_subscription
@@ -93,7 +93,7 @@ class PullHandler:
         if request.sys_flag & PULL_COMMIT_OFFSET and request.commit_offset >= 0 and not self._config.is_slave:
             self._offsets.commit(request.consumer_group, request.topic, request.queue_id, request.commit_offset)
         result = self._get(request, wanted, request.queue_offset)
-        if self._may_wait(request, result) and not self._parked.full:
+        if self._may_wait(request, result) and not self._parked.full and may_park(command):
             self._park(request, wanted, group, command, peer)
             return None
         return self._reply(request, group, result)
@@ -233,6 +233,7 @@ class PullHandler:
             peer.reply(command, self._reply(request, group, result))
             return True
 
+        command.strip()
         deadline = self._clock.monotonic() + timeout_ms / 1000
         self._parked.park(ParkedPull(queue, deadline, wanted.wanted, peer, resume))
 

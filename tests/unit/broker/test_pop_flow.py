@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from broker_py.wire.codes import RequestCode, ResponseCode
-from broker_py.wire.command import Command
+from broker_py.wire.command import FLAG_ONEWAY, Command
 from tests.unit.broker.peers import MemoryPeer
 from tests.unit.broker.pops import a_pop
 from tests.unit.broker.site import Site, a_command, bodies_of
@@ -133,3 +133,15 @@ def test_a_notification_too_many_is_told_that_there_is_nothing() -> None:
     reply = peer.reply_to(second)
     assert reply is not None
     assert (reply.code, reply.ext) == (0, {"hasMsg": "false"})
+
+
+def test_a_pop_that_is_too_large_or_whose_answer_nobody_waits_for_does_not_wait() -> None:
+    site, peer = Site(), MemoryPeer()
+    command = park(site, peer)
+    assert command.ext == {}
+    park(site, peer, exp=" || ".join(f"tag{n}" for n in range(3000)), expType="TAG")
+    assert peer.codes == [ResponseCode.POLLING_FULL]
+    oneway = a_command(RequestCode.POP_MESSAGE, a_pop(pollTime=15_000))
+    oneway.flag |= FLAG_ONEWAY
+    site.receive(oneway, peer=peer)
+    assert site.pop.waiting.count == 1

@@ -14,7 +14,8 @@ from broker_py.model.topic import TopicConfig
 from broker_py.replication.config import ReplicationConfig
 from broker_py.store.config import StoreConfig
 from broker_py.wire.codes import RequestCode, ResponseCode
-from broker_py.wire.headers.pull import PULL_COMMIT_OFFSET, PULL_SUBSCRIPTION
+from broker_py.wire.command import FLAG_ONEWAY
+from broker_py.wire.headers.pull import PULL_COMMIT_OFFSET, PULL_SUBSCRIPTION, PULL_SUSPEND
 from tests.support.stores import a_message
 from tests.unit.broker.peers import MemoryPeer
 from tests.unit.broker.site import STORE, Site, a_command, a_heartbeat, a_pull, bodies_of, body_of, ext_of
@@ -542,3 +543,31 @@ def test_nothing_is_read_for_a_peer_that_does_not_take_what_it_was_sent() -> Non
     assert (reply.code, body_of(reply)) == (ResponseCode.PULL_RETRY_IMMEDIATELY, b"")
     assert reply.ext is not None
     assert (reply.ext["nextBeginOffset"], reply.ext["maxOffset"]) == ("0", "1")
+
+
+def test_a_waiting_pull_keeps_little_of_its_request() -> None:
+    site, peer = Site(), MemoryPeer()
+    command = a_command(RequestCode.PULL_MESSAGE, a_waiting_pull(), bytes(1 << 20))
+    site.receive(command, peer=peer)
+    assert site.parked.count == 1
+    assert (command.body, command.ext) == (b"", {})
+    site.send(b"one")
+    reply = peer.reply_to(command)
+    assert reply is not None
+    assert bodies_of(reply) == [b"one"]
+
+
+def test_a_pull_that_is_too_large_or_whose_answer_nobody_waits_for_does_not_wait() -> None:
+    site, peer = Site(), MemoryPeer()
+    tags = " || ".join(f"tag{n}" for n in range(3000))
+    large = a_command(RequestCode.PULL_MESSAGE, a_waiting_pull(subscription=tags))
+    oneway = a_command(RequestCode.PULL_MESSAGE, a_waiting_pull())
+    oneway.flag |= FLAG_ONEWAY
+    site.receive(large, oneway, peer=peer)
+    assert site.parked.count == 0
+    assert peer.codes == [ResponseCode.PULL_NOT_FOUND]
+
+
+def a_waiting_pull(**fields: Any) -> dict[str, Any]:
+    wait = {"sysFlag": PULL_SUBSCRIPTION | PULL_SUSPEND, "suspendTimeoutMillis": 15_000}
+    return a_pull(**{**wait, **fields})

@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 
 from broker_py.errors import ProtocolError, RequestRefused
+from broker_py.remoting import router as router_module
 from broker_py.remoting.peer import Peer
 from broker_py.remoting.router import Router
-from broker_py.wire.command import Command, Reply
+from broker_py.wire.command import FLAG_ONEWAY, Command, Reply
 from tests.support.remoting import serving
 
 
@@ -93,3 +94,30 @@ def test_a_code_has_one_handler() -> None:
     router.on_command(1, lambda command, peer: Reply())
     with pytest.raises(AssertionError, match="request code 1"):
         router.on_command(1, lambda command, peer: Reply())
+
+
+def test_more_requests_that_wait_for_others_than_allowed_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(router_module, "MAX_TASKS", 2)
+    gate = asyncio.Event()
+
+    async def wait() -> Reply:
+        await gate.wait()
+        return Reply(0, "waited")
+
+    async def scenario() -> None:
+        router = Router()
+        router.on_command(1, lambda command, peer: wait())
+        async with serving(router) as running:
+            client = await running.connect()
+            client.send(*(Command(1, opaque=opaque, flag=flag) for opaque, flag in ((1, FLAG_ONEWAY), (2, 0), (3, 0))))
+            busy = await client.receive()
+            assert busy is not None
+            assert (busy.opaque, busy.code) == (3, 2)
+            assert (busy.remark or "").startswith("[OVERLOAD]system busy, start flow control for a while")
+            gate.set()
+            reply = await client.receive()
+            assert reply is not None
+            assert (reply.opaque, reply.remark) == (2, "waited")
+            assert (await client.ask(Command(1, opaque=4))).remark == "waited"
+
+    asyncio.run(scenario())

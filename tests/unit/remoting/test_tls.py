@@ -22,8 +22,9 @@ from broker_py.runtime.tls import FileTls, TlsConfig
 from broker_py.wire.command import Command, Reply
 from broker_py.wire.frame import FrameDecoder, encode_command
 from tests.support.certificates import Authority, tls_properties
+from tests.support.remoting import RawClient
 
-ECHO = 1
+ECHO, LONG = 1, 2
 
 
 @pytest.fixture(scope="module")
@@ -41,12 +42,25 @@ class Site:
     def __init__(self, tls: FileTls | None, mode: TlsMode = TlsMode.permissive, **limits: Any) -> None:
         router = Router()
         router.on_command(ECHO, self._echo)
+        router.on_command(LONG, self._long)
+        self.served = 0
         config = ServerConfig(bind_address="127.0.0.1", tls_server_mode=mode, **limits)
         self.server = RemotingServer(config, router, Outbox(), tls=tls)
         self.port = self.server.bind(0)
 
+    def _long(self, command: Command, peer: Peer) -> Reply:
+        self.served += 1
+        return Reply(body=bytes(1 << 18))
+
     def _echo(self, command: Command, peer: Peer) -> Reply:
         return Reply(body=command.body)
+
+    async def connect(self, tls: FileTls) -> RawClient:
+        """Return a client with TLS that is told nothing and matches nothing."""
+        context = tls.client()
+        assert context is not None
+        streams = await asyncio.open_connection("127.0.0.1", self.port, ssl=context, server_hostname="")
+        return RawClient(*streams)
 
     async def ask(self, tls: FileTls | None, body: bytes = b"hello") -> bytes:
         client = RemotingClient(tls=lambda: None if tls is None else tls.client())
@@ -76,6 +90,25 @@ def test_one_port_serves_both_and_bodies_of_any_size(authority: Authority, tmp_p
             body = bytes(range(256)) * (size // 256) + bytes(size % 256)
             assert await site.ask(tls, body) == body
             assert await site.ask(None, body) == body
+
+    play(site, scenario)
+
+
+def test_no_more_is_served_than_the_peer_reads(authority: Authority, tmp_path: Path) -> None:
+    requests = 200
+    tls = file_tls(tls_properties(tmp_path / "tls.properties", authority, "broker"))
+    site = Site(tls)
+
+    async def scenario() -> None:
+        slow = await site.connect(tls)
+        slow.send(*(Command(LONG, opaque=number) for number in range(requests)))
+        while not site.served:
+            await asyncio.sleep(0.01)
+        assert await site.ask(tls) == b"hello"
+        assert site.served < requests / 2
+        opaques = [reply.opaque for _ in range(requests) if (reply := await slow.receive()) is not None]
+        assert opaques == list(range(requests))
+        slow.close()
 
     play(site, scenario)
 
