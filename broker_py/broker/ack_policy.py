@@ -41,6 +41,7 @@ class _Sent:
     command: Command
     peer: Sender
     reply: Reply
+    began: float
     deadline: float = 0.0
 
 
@@ -67,7 +68,7 @@ class AckPolicy:
         self._store = store
         self._acks = acks
         self._replication = replication
-        self._statistics = statistics
+        self.statistics = statistics
         self._clock = clock
         self._sync_flush = sync_flush
         self._replicas = sync_replicas
@@ -76,6 +77,7 @@ class AckPolicy:
         self._dispatched = dispatched
         self._patient = sync_flush or sync_replicas > 1
         self._staged: list[_Sent] = []
+        self._began = 0.0
         self._waiting: deque[_Sent] = deque()
         self._released = 0  # log offset up to which messages are shown though no slave has them
 
@@ -86,7 +88,7 @@ class AckPolicy:
             return
         found = self._acks.in_sync(self._store.written.value, self._replication.ha_max_gap_not_in_sync)
         if found < needed:
-            self._statistics.put_failed += 1
+            self.statistics.put_failed += 1
             raise RequestRefused(
                 ResponseCode.SYSTEM_ERROR,
                 f"in-sync replicas not enough: {found}, this broker included, and minInSyncReplicas is {needed}",
@@ -94,7 +96,9 @@ class AckPolicy:
 
     def expect(self, end: int, command: Command, peer: Sender, reply: Reply, wait: bool) -> None:
         """Answer a send with `reply` once what lies before `end` is safe; without `wait`, once it is written."""
-        self._staged.append(_Sent(end if wait else 0, command, peer, reply))
+        if not self._staged:
+            self._began = self._clock.monotonic()
+        self._staged.append(_Sent(end if wait else 0, command, peer, reply, self._began))
 
     def commit(self) -> None:
         """Write what was appended since the last call, and answer what that makes safe. The end of each batch."""
@@ -106,7 +110,7 @@ class AckPolicy:
             self._store.commit()
         except (OSError, StoreError) as error:
             log.error("%d messages are refused, since the log can't be written: %s", len(staged), error)
-            self._statistics.put_failed += len(staged)
+            self.statistics.put_failed += len(staged)
             refusal = Reply(ResponseCode.SERVICE_NOT_AVAILABLE, f"the message can't be stored: {error}")
             for sent in staged:
                 sent.peer.reply(sent.command, refusal)
@@ -115,20 +119,32 @@ class AckPolicy:
         if self._patient:
             self._queue(staged)
         else:
-            for sent in staged:
-                sent.peer.reply(sent.command, sent.reply)
+            self._answer(staged)
         self.advance()
+
+    def _answer(self, sends: list[_Sent]) -> None:
+        """Answer sends, and note how long they took: those that are answered together count as their first one."""
+        if not sends:
+            return
+        milliseconds = int((self._clock.monotonic() - sends[0].began) * 1000)
+        statistics = self.statistics
+        statistics.put_times.add(milliseconds, len(sends))
+        for sent in sends:
+            reply = sent.reply
+            sent.peer.reply(sent.command, reply)
+            if reply.ext:  # of a client's message
+                asked = sent.command.ext
+                statistics.answered(asked.get("b") or asked.get("topic", ""), reply.ext["queueId"], milliseconds)
 
     def _queue(self, staged: list[_Sent]) -> None:
         flush_timeout_ms = self._store.config.sync_flush_timeout if self._sync_flush else 0
         slave_timeout_ms = self._replication.slave_timeout if self._replicas > 1 else 0
         deadline = self._clock.monotonic() + max(flush_timeout_ms, slave_timeout_ms) / 1000
+        self._answer([sent for sent in staged if sent.end == 0])
         for sent in staged:
-            if sent.end == 0:
-                sent.peer.reply(sent.command, sent.reply)
-                continue
-            sent.deadline = deadline
-            self._waiting.append(sent)
+            if sent.end:
+                sent.deadline = deadline
+                self._waiting.append(sent)
         self._give_up_slaves()
         if self._sync_flush:
             self._request_flush()
@@ -159,15 +175,15 @@ class AckPolicy:
         if self._store.dispatched.value < bound:
             self._store.dispatch(bound)
             self._dispatched()
-        waiting = self._waiting
+        waiting, safe = self._waiting, []
         while waiting and waiting[0].end <= bound:
-            sent = waiting.popleft()
-            sent.peer.reply(sent.command, sent.reply)
+            safe.append(waiting.popleft())
+        self._answer(safe)
 
     def expire(self) -> None:
         """Answer the sends that have waited for too long: stored, but not as safe as asked for."""
         now = self._clock.monotonic()
-        waiting = self._waiting
+        waiting, late = self._waiting, []
         moved = self.visible() < self._store.written.value and self._give_up_slaves()
         while waiting and waiting[0].deadline <= now:
             sent = waiting.popleft()
@@ -177,7 +193,8 @@ class AckPolicy:
                 sent.reply.code = ResponseCode.FLUSH_SLAVE_TIMEOUT
                 self._released = max(self._released, sent.end)
                 moved = True
-            sent.peer.reply(sent.command, sent.reply)
+            late.append(sent)
+        self._answer(late)
         if moved:
             self.advance()
 

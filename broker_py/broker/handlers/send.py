@@ -217,7 +217,7 @@ class SendHandler:
             request.reconsume_times,
         )
         placed = self._store.append(half_of(message, unique_id) if transactional else message)
-        self._statistics.put(message.topic, 1, placed.size)
+        self._statistics.put(message.topic, 1, placed.size, message.queue_id)
         ext = {
             "msgId": offset_message_id(self._store_host, placed.log_offset),
             "queueId": str(asked_queue_id),

@@ -82,3 +82,27 @@ def test_expired_files_are_deleted_when_an_operator_says_so() -> None:
 
 def test_the_state_of_replication_is_shown() -> None:
     assert Site().json(RequestCode.GET_BROKER_HA_STATUS) == {"master": True}
+
+
+# What Java's broker of 5.1.0 answers request 28 with (AdminBrokerProcessor.prepareRuntimeInfo, StoreStatsService,
+# DefaultMessageStore), but for scheduleMessageOffset_N, which the schedule gives, and what only a pool of buffers has.
+JAVA_KEYS = """
+bootTimestamp runtime putMessageEntireTimeMax putMessageTimesTotal putMessageFailedTimes putMessageSizeTotal
+putMessageDistributeTime putMessageAverageSize dispatchMaxBuffer getMessageEntireTimeMax putTps getFoundTps getMissTps
+getTotalTps getTransferredTps putLatency99 putLatency999 commitLogDiskRatio commitLogDiskRatio_/store/commitlog
+consumeQueueDiskRatio commitLogMinOffset commitLogMaxOffset brokerActive brokerVersionDesc brokerVersion
+msgPutTotalYesterdayMorning msgPutTotalTodayMorning msgPutTotalTodayNow msgGetTotalYesterdayMorning
+msgGetTotalTodayMorning msgGetTotalTodayNow dispatchBehindBytes pageCacheLockTimeMills earliestMessageTimeStamp
+startAcceptSendRequestTimeStamp timerReadBehind timerOffsetBehind timerCongestNum timerEnqueueTps timerDequeueTps
+remainTransientStoreBufferNumbs remainHowManyDataToFlush commitLogDirCapacity sendThreadPoolQueueSize
+sendThreadPoolQueueCapacity pullThreadPoolQueueSize pullThreadPoolQueueCapacity litePullThreadPoolQueueSize
+litePullThreadPoolQueueCapacity queryThreadPoolQueueSize queryThreadPoolQueueCapacity
+sendThreadPoolQueueHeadWaitTimeMills pullThreadPoolQueueHeadWaitTimeMills queryThreadPoolQueueHeadWaitTimeMills
+litePullThreadPoolQueueHeadWaitTimeMills EndTransactionQueueSize EndTransactionThreadPoolQueueCapacity
+"""
+
+
+def test_all_keys_of_java_are_there_and_are_text() -> None:
+    table = Site().json(RequestCode.GET_BROKER_RUNTIME_INFO)["table"]
+    assert set(JAVA_KEYS.split()) <= set(table)
+    assert all(isinstance(value, str) for value in table.values())
