@@ -42,9 +42,9 @@ def figures_of(statistics: Statistics, cluster: str, name: str, key: str) -> dic
             counter = statistics.queues.get((name, topic, queue_id))
         case "GROUP_GET_LATENCY", (queue_id, topic, group):
             counter = statistics.queues.get((name, topic, queue_id, group))
-        case ("QUEUE_PUT_NUMS" | "QUEUE_PUT_SIZE"), (topic, queue_id):
+        case (("QUEUE_PUT_NUMS" | "QUEUE_PUT_SIZE"), (topic, queue_id)):
             counter, column = statistics.queues.get((name[:-5], topic, queue_id)), _COLUMNS[name[-4:]]
-        case ("QUEUE_GET_NUMS" | "QUEUE_GET_SIZE"), (topic, queue_id, group):
+        case (("QUEUE_GET_NUMS" | "QUEUE_GET_SIZE"), (topic, queue_id, group)):
             counter, column = statistics.queues.get((name[:-5], topic, queue_id, group)), _COLUMNS[name[-4:]]
         case _:
             pass

@@ -1,4 +1,4 @@
-"""The broker itself, for tools: requests 25, 26, 28, 306, 315, 329 and 907 (broker processor/AdminBrokerProcessor)."""
+"""The broker itself, for tools: requests 25, 26, 28, 306, 315, 329, 907 and 908 (AdminBrokerProcessor)."""
 
 from collections.abc import Callable
 from typing import Any, Final
@@ -72,6 +72,7 @@ class BrokerHandler:
         router.on_command(RequestCode.CLEAN_EXPIRED_CONSUMEQUEUE, self.clean_queues)
         router.on_command(RequestCode.DELETE_EXPIRED_COMMITLOG, self.delete_expired)
         router.on_command(RequestCode.GET_BROKER_HA_STATUS, self.ha_status)
+        router.on_command(RequestCode.RESET_MASTER_FLUSH_OFFSET, self.reset_flush_offset)
 
     def get_config(self, _command: Command, _peer: Peer) -> Reply:
         """Return all properties as text."""
@@ -160,6 +161,15 @@ class BrokerHandler:
     def ha_status(self, _command: Command, _peer: Peer) -> Reply:
         """Return the state of replication."""
         return Reply(body=dumps(self._replication()))
+
+    def reset_flush_offset(self, _command: Command, _peer: Peer) -> Reply:
+        """Do nothing on a master, as in Java; a slave of ours has no such offset and says so."""
+        if self._config.is_slave:
+            raise RequestRefused(
+                ResponseCode.REQUEST_CODE_NOT_SUPPORTED,
+                "a slave keeps no flushed offset of its master: it compares its log with the master's (see haStatus)",
+            )
+        return Reply()
 
 
 def _duration(milliseconds: int) -> str:

@@ -146,6 +146,11 @@ class PullHandler:
                 ResponseCode.NO_PERMISSION,
                 f"the consumer group[{request.consumer_group}] can not consume by broadcast way",
             )
+        if not self._groups.may_read(request.consumer_group, request.topic):
+            raise RequestRefused(
+                ResponseCode.NO_PERMISSION,
+                f"the consumer group[{request.consumer_group}] is forbidden for topic[{request.topic}]",
+            )
         subscription = members.subscriptions.get(request.topic)
         if subscription is None:
             raise RequestRefused(

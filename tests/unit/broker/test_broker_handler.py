@@ -2,6 +2,7 @@
 
 import pytest
 
+from broker_py.broker.config import BrokerRole
 from broker_py.store.config import StoreConfig
 from broker_py.wire.codes import RequestCode, ResponseCode
 from tests.unit.broker.site import Site, ext_of
@@ -106,3 +107,14 @@ def test_all_keys_of_java_are_there_and_are_text() -> None:
     table = Site().json(RequestCode.GET_BROKER_RUNTIME_INFO)["table"]
     assert set(JAVA_KEYS.split()) <= set(table)
     assert all(isinstance(value, str) for value in table.values())
+
+
+def test_a_master_has_no_flushed_offset_of_its_master_to_reset() -> None:
+    ext = {"masterFlushOffset": 5}
+    assert Site().ask(RequestCode.RESET_MASTER_FLUSH_OFFSET, ext).code == 0
+    slave = Site(broker_role=BrokerRole.SLAVE, broker_id=1)
+    reply = slave.ask(RequestCode.RESET_MASTER_FLUSH_OFFSET, ext)
+    assert (reply.code, reply.remark) == (
+        ResponseCode.REQUEST_CODE_NOT_SUPPORTED,
+        "a slave keeps no flushed offset of its master: it compares its log with the master's (see haStatus)",
+    )
