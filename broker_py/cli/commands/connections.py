@@ -109,6 +109,7 @@ async def _status(client: Client, options: argparse.Namespace) -> Answer:
             "Same subscription in the same group of consumer"
             if same
             else "WARN: Different subscription in the same group of consumer!!!",
+            *(["", "Rebalance OK"] if same else []),
         ]
     failed = [state for state in states if state.error is not None]
     return Answer(
