@@ -65,7 +65,7 @@ def decode_traces(message: ReceivedMessage, message_id: str) -> list[Trace]:
     """Return the records of a trace message that are of one message; those that can't be read are left out."""
     found: list[Trace] = []
     for record in message.body.decode("utf-8", "replace").split(_RECORD):
-        trace = _decode(record.split(_FIELD), message_id, message.born_host)
+        trace = _decode(record.split(_FIELD), message_id, message.born_host.rpartition(":")[0])
         if trace is not None:
             found.append(trace)
     return found

@@ -122,7 +122,7 @@ async def _by_key(client: Client, options: argparse.Namespace) -> Answer:
 def _by_unique_id_options(parser: Parser) -> None:
     topic_option(parser)
     parser.add_argument("-i", "--msgId", dest="message_id", required=True, metavar="ID", help="id of the message")
-    parser.add_argument("-a", "--showAll", dest="all", action="store_true", help="all with this id, not the newest")
+    parser.add_argument("-a", "--showAll", dest="all", action="store_true", help="all with this id, not the oldest alone")
     _member_options(parser)
     _charset_option(parser)
 
@@ -130,9 +130,9 @@ def _by_unique_id_options(parser: Parser) -> None:
 async def _by_unique_id(client: Client, options: argparse.Namespace) -> Answer:
     _check_member(options)
     messages = await messages_by_unique_id(client, options.topic, options.message_id)
-    shown = messages if options.all else messages[-1:]
+    shown = messages if options.all else messages[:1]
     if options.client_id is not None:
-        return await _consume_now(client, shown[-1].offset_id, shown[-1], options)
+        return await _consume_now(client, shown[0].offset_id, shown[0], options)
     answers = [await _found(client, message, options.charset) for message in shown]
     return Answer(data=[each.data for each in answers], lines=[line for each in answers for line in each.lines])
 

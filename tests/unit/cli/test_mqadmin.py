@@ -395,12 +395,12 @@ def test_a_message_is_found_by_its_key_and_by_both_its_ids(cluster: FakeCluster,
     assert f"{'Message Body:':<20} on broker-b" in found
 
 
-def test_the_newest_message_with_a_unique_id_is_shown_or_all(cluster: FakeCluster, capsys: Capture, topic: str) -> None:
+def test_the_oldest_message_with_a_unique_id_is_shown_or_all(cluster: FakeCluster, capsys: Capture, topic: str) -> None:
     cluster.store_a.fill(topic, 0, [b"again", b"again"])
     argv = ("queryMsgByUniqueKey", "-t", topic, "-i", b"again".hex().upper(), "-n", cluster.namesrv, "-o", "json")
     offsets = [message["queueOffset"] for message in data(capsys, *argv, "-a")]
     assert len(offsets) == 2
-    assert [message["queueOffset"] for message in data(capsys, *argv)] == [max(offsets)]
+    assert [message["queueOffset"] for message in data(capsys, *argv)] == [min(offsets)]
 
 
 @pytest.mark.parametrize(
