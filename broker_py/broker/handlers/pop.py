@@ -17,6 +17,7 @@ from broker_py.broker.statistics import Statistics
 from broker_py.broker.tag_filter import parse_subscription
 from broker_py.broker.topics import TopicTable
 from broker_py.errors import RequestRefused
+from broker_py.model.subscription import EXPRESSION_TAG
 from broker_py.model.topic import PERM_READ
 from broker_py.remoting.peer import Peer
 from broker_py.remoting.router import Handle, Router
@@ -112,7 +113,8 @@ class PopHandler:
 
     def _pop(self, command: Command, peer: Peer, request: PopRequest, deadline: float) -> Reply | None:
         self._check(request.topic, request.queue_id, request.consumer_group)
-        wanted = self._filters.of_request(parse_subscription(request.topic, request.exp, request.exp_type))
+        kind = request.exp_type if request.exp else EXPRESSION_TAG
+        wanted = self._filters.of_pop(parse_subscription(request.topic, request.exp, kind))
 
         def then(popped: Popped) -> None:
             peer.reply(command, self._found(request, popped))

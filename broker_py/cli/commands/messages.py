@@ -122,7 +122,9 @@ async def _by_key(client: Client, options: argparse.Namespace) -> Answer:
 def _by_unique_id_options(parser: Parser) -> None:
     topic_option(parser)
     parser.add_argument("-i", "--msgId", dest="message_id", required=True, metavar="ID", help="id of the message")
-    parser.add_argument("-a", "--showAll", dest="all", action="store_true", help="all with this id, not the oldest alone")
+    parser.add_argument(
+        "-a", "--showAll", dest="all", action="store_true", help="all with this id, not the oldest alone"
+    )
     _member_options(parser)
     _charset_option(parser)
 
