@@ -372,6 +372,27 @@ def test_a_message_whose_record_is_refused_is_sent_all_the_same(cluster: FakeClu
     assert (status, "SEND_OK" in out, "that is not recorded: " in err) == (1, True, True)
 
 
+@pytest.mark.parametrize(
+    "argv",
+    [
+        ("wipeWritePerm", "-b", "broker-x"),
+        ("addWritePerm", "-b", "broker-x"),
+        ("queryMsgByOffset", "-t", "T", "-b", "broker-x", "-i", 0, "-o", 0),
+        ("sendMessage", "-t", "T", "-p", "x", "-b", "broker-x", "-i", 0),
+    ],
+)
+def test_a_broker_that_nobody_knows_is_answered_with_a_near_one(capsys: Capture, argv: tuple[object, ...]) -> None:
+    status, _, err = mqadmin(capsys, *argv)
+    assert status != 0
+    assert "there is no broker broker-x; did you mean broker-" in err
+
+
+def test_a_reset_of_a_group_that_never_was_says_so(capsys: Capture) -> None:
+    status, _, err = mqadmin(capsys, "resetOffsetByTime", "-g", "typo", "-t", "T", "-s", "now")
+    assert (status, "the group typo had no offset in T before" in err) == (0, True)
+    assert "had no offset" not in mqadmin(capsys, "resetOffsetByTime", "-g", "typo", "-t", "T", "-s", "now")[2]
+
+
 # Statistics
 
 
