@@ -75,9 +75,14 @@ class BrokerHandler:
         router.on_command(RequestCode.RESET_MASTER_FLUSH_OFFSET, self.reset_flush_offset)
 
     def get_config(self, _command: Command, _peer: Peer) -> Reply:
-        """Return all properties as text."""
+        """Return all properties as text.
+
+        Two are not ours: RocketMQ's exportConfigs fails without them.
+        """
         version = dumps(self._version.to_json()).decode()
-        return Reply(ext={"version": version}, body=self._show().encode())
+        text = self._show()
+        use_tls = "true" if "tls.enable=true\n" in text else "false"
+        return Reply(ext={"version": version}, body=f"{text}filterServerNums=0\nuseTLS={use_tls}\n".encode())
 
     def update_config(self, command: Command, _peer: Peer) -> Reply:
         """Change properties that can be changed while the broker runs; all of them or none."""

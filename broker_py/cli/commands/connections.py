@@ -4,7 +4,7 @@ import argparse
 from typing import Any, Final
 
 from broker_py.admin.connections import consumer_connection, member_states, producer_connection
-from broker_py.cli.commands.groups import version_text
+from broker_py.admin.versions import version_text
 from broker_py.cli.commands.render import table, time_text
 from broker_py.cli.commands.subcommand import Answer, SubCommand, topic_option
 from broker_py.cli.options import Exit, Parser

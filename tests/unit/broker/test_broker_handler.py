@@ -10,7 +10,7 @@ from tests.unit.broker.site import Site, ext_of
 
 def test_properties_are_shown_as_text_with_their_version() -> None:
     reply = Site().ask(RequestCode.GET_BROKER_CONFIG)
-    assert reply.body == b"brokerName=broker-a\n"
+    assert reply.body == b"brokerName=broker-a\nfilterServerNums=0\nuseTLS=false\n"
     assert ext_of(reply)["version"].startswith('{"counter":0,')
 
 
