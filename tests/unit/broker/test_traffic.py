@@ -60,6 +60,21 @@ def test_so_many_are_kept_and_no_more() -> None:
     assert traffic.get("T1") is not None
 
 
+def test_many_counters_are_sampled_some_at_a_time_and_all_within_ten_seconds() -> None:
+    traffic = Traffic(NOW_MS)
+    for n in range(MAX_KEPT):
+        traffic.add(f"T{n}", 1, 1)
+
+    def sampled(n: int) -> bool:
+        counter = traffic.get(f"T{n}")
+        return counter is not None and counter.figures(1)["statsMinute"]["sum"] == 1
+
+    run(traffic, 1, 10)
+    assert [sampled(0), sampled(MAX_KEPT - 1)] == [True, False]
+    run(traffic, 11, 9)
+    assert sampled(MAX_KEPT - 1)
+
+
 def test_sends_and_pulls_are_counted() -> None:
     site = Site()
     for _ in range(3):
