@@ -282,6 +282,35 @@ def test_the_members_of_a_group_and_what_they_do(cluster: FakeCluster, capsys: C
     assert asked(cluster.a, RequestCode.GET_CONSUMER_RUNNING_INFO)[-1]["jstackEnable"] == "true"
 
 
+@pytest.mark.parametrize(
+    ("orderly", "queue", "what"),
+    [
+        ("true", {"locked": False, "lastLockTimestamp": 0}, "can't lock for a while"),
+        ("true", {"locked": True, "droped": True, "tryUnlockTimes": 3}, "unlock 3 times, still failed"),
+        ("false", {"cachedMsgCount": 5, "lastConsumeTimestamp": 0}, "can't consume for a while, maybe blocked"),
+        ("true", {"locked": True}, None),
+        ("false", {"cachedMsgCount": 0, "lastConsumeTimestamp": 0}, None),
+    ],
+)
+def test_queues_that_a_member_does_not_get_on_with_are_named(
+    cluster: FakeCluster, capsys: Capture, orderly: str, queue: dict[str, object], what: str | None
+) -> None:
+    client_id = _online(cluster)
+    for broker in (cluster.a, cluster.b):
+        broker.running_info = {
+            "properties": {"PROP_CONSUME_TYPE": "CONSUME_PASSIVELY", "PROP_CONSUMEORDERLY": orderly},
+            "mqTable": {MessageQueue("T", "broker-a", 1): queue},
+        }
+    _, out, _ = mqadmin(capsys, "consumerStatus", "-g", "G")
+    stuck = data(capsys, "consumerStatus", "-g", "G")["stuckQueues"]
+    if what is None:
+        assert stuck == []
+    else:
+        place = f"{client_id} MessageQueue [topic=T, brokerName=broker-a, queueId=1] "
+        assert stuck[0].startswith(place + what)
+        assert place + what in out
+
+
 def test_a_client_that_is_no_member_is_named(cluster: FakeCluster, capsys: Capture) -> None:
     _online(cluster)
     status, _, err = mqadmin(capsys, "consumerStatus", "-g", "G", "-i", "nobody")
