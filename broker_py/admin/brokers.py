@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from broker_py.admin.targets import BrokerAddress, Outcome, at_each, cluster_brokers, cluster_masters
+from broker_py.admin.targets import BrokerAddress, NotKnown, Outcome, at_each, cluster_brokers, cluster_masters
 from broker_py.client.client import Client
 
 
@@ -61,18 +61,27 @@ async def update_broker_config(
 
 
 async def wipe_write_perm(client: Client, broker_name: str) -> list[Outcome]:
-    """Have all name servers give out a broker's queues without write permission; counts are topics."""
+    """Have all name servers give out a broker's queues without write permission; counts are topics.
+
+    An outcome's error is NotKnown where the name server does not know the broker.
+    """
 
     async def change(name_server: str) -> int:
-        return await client.name_servers.wipe_write_perm(name_server, broker_name)
+        return _some(await client.name_servers.wipe_write_perm(name_server, broker_name), broker_name)
 
     return await at_each(list(client.name_servers.addresses), change)
 
 
 async def add_write_perm(client: Client, broker_name: str) -> list[Outcome]:
-    """Undo `wipe_write_perm`; counts are topics."""
+    """Undo `wipe_write_perm`; counts and errors are as there."""
 
     async def change(name_server: str) -> int:
-        return await client.name_servers.add_write_perm(name_server, broker_name)
+        return _some(await client.name_servers.add_write_perm(name_server, broker_name), broker_name)
 
     return await at_each(list(client.name_servers.addresses), change)
+
+
+def _some(topics: int, broker_name: str) -> int:
+    if topics == 0:  # every broker has some
+        raise NotKnown(f"no broker {broker_name} is registered there")
+    return topics

@@ -8,9 +8,11 @@ from broker_py.admin.targets import NotKnown, lowest_addresses
 from broker_py.client.administration import member_of
 from broker_py.client.client import Client
 from broker_py.errors import BrokerPyError, RequestFailed
-from broker_py.model.fields import objects_of
+from broker_py.model.fields import bool_of, dict_of, int_of, objects_of, text_of
+from broker_py.model.message_queue import MessageQueue
 
 _NOT_ONLINE: Final = 206
+_BLOCKED_MS: Final = 60_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,6 +68,33 @@ async def member_states(
         raise NotKnown(f"{client_id} is no member of {group} (members: {', '.join(sorted(members)) or 'none'})")
     wanted = [client_id] if client_id is not None else sorted(members)
     return [await _state(client, addresses, group, each, members[each], stacks=stacks) for each in wanted]
+
+
+def stuck_queues(state: MemberState, now_ms: int) -> list[str]:
+    """Return what a push consumer does not get on with, by what it says of itself (ConsumerRunningInfo).
+
+    In order: queues that it can't lock, or give back. Else: those with messages that it did not consume for a minute.
+    """
+    properties = dict_of(state.info, "properties")
+    if text_of(properties, "PROP_CONSUME_TYPE") != "CONSUME_PASSIVELY":
+        return []
+    in_order = text_of(properties, "PROP_CONSUMEORDERLY").lower() == "true"
+    found: list[str] = []
+    for queue, each in dict_of(state.info, "mqTable").items():
+        if not isinstance(queue, MessageQueue) or not isinstance(each, dict):
+            continue
+        place = (
+            f"{state.client_id} MessageQueue [topic={queue.topic}, brokerName={queue.broker_name}, "
+            f"queueId={queue.queue_id}]"
+        )
+        idle_ms = now_ms - int_of(each, "lastConsumeTimestamp")
+        if in_order and not bool_of(each, "locked"):
+            found.append(f"{place} can't lock for a while, {now_ms - int_of(each, 'lastLockTimestamp')}ms")
+        elif in_order and bool_of(each, "droped") and int_of(each, "tryUnlockTimes") > 0:
+            found.append(f"{place} unlock {int_of(each, 'tryUnlockTimes')} times, still failed")
+        elif not in_order and idle_ms > _BLOCKED_MS and int_of(each, "cachedMsgCount") > 0:
+            found.append(f"{place} can't consume for a while, maybe blocked, {idle_ms}ms")
+    return found
 
 
 async def _state(

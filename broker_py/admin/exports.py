@@ -8,6 +8,7 @@ from broker_py.admin.groups import is_system_group
 from broker_py.admin.statistics import PUTS
 from broker_py.admin.targets import BrokerAddress, cluster_brokers, cluster_masters
 from broker_py.admin.topics import is_own_topic
+from broker_py.admin.versions import version_text
 from broker_py.client.administration import Rate
 from broker_py.client.client import Client
 from broker_py.errors import BrokerPyError
@@ -126,11 +127,12 @@ async def _metrics(client: Client, broker: BrokerAddress) -> dict[str, Any]:
     groups = await broker_groups(client, address)
     halves = await _rate(client, address, HALF_TOPIC)
     delayed = await _rate(client, address, SCHEDULE_TOPIC)
+    env = {
+        "cpuNum": properties.get("clientCallbackExecutorThreads"),
+        "totalMemKBytes": state.runtime.get("totalMemKBytes"),
+    }
     return {
-        "runtimeEnv": {
-            "cpuNum": properties.get("clientCallbackExecutorThreads"),
-            "totalMemKBytes": state.runtime.get("totalMemKBytes"),
-        },
+        "runtimeEnv": {name: value for name, value in env.items() if value is not None},
         "runtimeQuota": {
             "diskRatio": {name: state.runtime.get(name) for name in ("commitLogDiskRatio", "consumeQueueDiskRatio")},
             "tps": {
@@ -161,12 +163,12 @@ async def _rate(client: Client, address: str, topic: str) -> Rate:
 
 
 async def _clients(client: Client, address: str, groups: dict[str, GroupConfig]) -> list[str]:
-    """Return languages and versions of all consumers, `JAVA%433`."""
+    """Return languages and versions of all consumers, `JAVA%V5_1_0`."""
     found: set[str] = set()
     for group in groups:
         try:
             connections = await client.brokers.group_connections(address, group)
         except BrokerPyError:
             continue
-        found.update(f"{each.language}%{each.version}" for each in connections.clients)
+        found.update(f"{each.language}%{version_text(each.version)}" for each in connections.clients)
     return sorted(found)

@@ -1,5 +1,7 @@
 """The settings of consumer groups, and what else of them a broker keeps (tools command/consumer)."""
 
+from dataclasses import replace
+
 from broker_py.admin.targets import (
     TOPIC_NOT_EXIST,
     BrokerAddress,
@@ -64,7 +66,7 @@ async def delete_group(client: Client, group: str, cluster: str, *, clean_offset
     masters = [broker.address for broker in await cluster_masters(client, cluster)]
     outcomes = await delete_group_at(client, group, *masters, clean_offsets=clean_offsets)
     for topic in group_topics(group):
-        outcomes += await delete_topic(client, topic, cluster)
+        outcomes += [replace(each, topic=topic) for each in await delete_topic(client, topic, cluster)]
     return outcomes
 
 

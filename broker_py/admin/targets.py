@@ -29,11 +29,15 @@ class BrokerAddress:
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """How a change went at one daemon; `count` is how many things it touched, where the daemon tells."""
+    """How a change went at one daemon; `count` is how many things it touched, where the daemon tells.
+
+    `topic` is the one that was changed, where a change is of several things.
+    """
 
     address: str
     error: BrokerPyError | None = None
     count: int | None = None
+    topic: str | None = None
 
 
 async def cluster_brokers(client: Client, cluster: str | None = None) -> list[BrokerAddress]:

@@ -10,13 +10,15 @@ from dataclasses import dataclass
 from typing import Final
 
 from broker_py.client.client import Client
-from broker_py.client.messages import ReceivedMessage
+from broker_py.client.messages import OutgoingMessage, ReceivedMessage
+from broker_py.client.sending import SendResult, SendStatus
 
 TRACE_TOPIC: Final = "RMQ_SYS_TRACE_TOPIC"
 _FIELD: Final = "\x01"
 _RECORD: Final = "\x02"
 _PUB_FIELDS: Final = 13
 _SUB_FIELDS: Final = 6
+_TRACE_GROUP: Final = "_INNER_TRACE_PRODUCER"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,6 +33,26 @@ class Trace:
     success: bool
 
 
+async def trace_send(
+    client: Client, message: OutgoingMessage, result: SendResult, group: str, began_ms: int, cost_ms: int
+) -> bool:
+    """Record that a message was sent, as Java's SendMessageTraceHookImpl does; False where the broker wants none."""
+    if not result.trace_on:
+        return False
+    brokers = (await client.name_servers.route(message.topic)).broker_datas
+    address = next((each.any_address for each in brokers if each.broker_name == result.broker_name), "")
+    success = "true" if result.status is SendStatus.SEND_OK else "false"
+    fields = (
+        *("Pub", str(began_ms), result.region_id, group, message.topic, result.message_id),
+        *(message.tags or "", message.keys or "", address, str(len(message.body))),
+        *(str(cost_ms), "0", result.offset_id, success),
+    )
+    keys = " ".join([result.message_id, *(message.keys or "").split()])
+    body = (_FIELD.join(fields) + _RECORD).encode()
+    await client.producer(_TRACE_GROUP).send(OutgoingMessage(topic=TRACE_TOPIC, body=body, keys=keys))
+    return True
+
+
 async def traces_of(client: Client, message_id: str, topic: str = TRACE_TOPIC) -> list[Trace]:
     """Return what is recorded of a message, sending first; the id is the one that its producer gave."""
     found: list[Trace] = []
@@ -43,7 +65,7 @@ def decode_traces(message: ReceivedMessage, message_id: str) -> list[Trace]:
     """Return the records of a trace message that are of one message; those that can't be read are left out."""
     found: list[Trace] = []
     for record in message.body.decode("utf-8", "replace").split(_RECORD):
-        trace = _decode(record.split(_FIELD), message_id, message.born_host)
+        trace = _decode(record.split(_FIELD), message_id, message.born_host.rpartition(":")[0])
         if trace is not None:
             found.append(trace)
     return found

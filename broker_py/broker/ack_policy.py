@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from typing import Final, Protocol
 
 from broker_py.broker.statistics import Statistics
+from broker_py.broker.traffic import Counter
 from broker_py.errors import RequestRefused, StoreError
 from broker_py.replication.acks import AckTable
 from broker_py.replication.config import ReplicationConfig
@@ -44,6 +45,8 @@ class _Sent:
     command: Command
     peer: Sender
     reply: Reply
+    began: float
+    latency: Counter | None
     deadline: float = 0.0
 
 
@@ -71,7 +74,7 @@ class AckPolicy:
         self._store = store
         self._acks = acks
         self._replication = replication
-        self._statistics = statistics
+        self.statistics = statistics
         self._clock = clock
         self._sync_flush = sync_flush
         self._replicas = sync_replicas
@@ -80,6 +83,7 @@ class AckPolicy:
         self._dispatched = dispatched
         self._patient = sync_flush or sync_replicas > 1
         self._staged: list[_Sent] = []
+        self._began = 0.0
         self._waiting: deque[_Sent] = deque()
         self.max_waiting = 10_000
         self._released = 0  # log offset up to which messages are shown though no slave has them
@@ -91,7 +95,7 @@ class AckPolicy:
             return
         found = self._acks.in_sync(self._store.written.value, self._replication.ha_max_gap_not_in_sync)
         if found < needed:
-            self._statistics.put_failed += 1
+            self.statistics.put_failed += 1
             raise RequestRefused(
                 ResponseCode.SYSTEM_ERROR,
                 f"in-sync replicas not enough: {found}, this broker included, and minInSyncReplicas is {needed}",
@@ -105,14 +109,21 @@ class AckPolicy:
             why = f"more than {MAX_UNACKNOWLEDGED_BYTES >> 20} MiB wait to be flushed or copied"
         else:
             return
-        self._statistics.put_failed += 1
+        self.statistics.put_failed += 1
         raise RequestRefused(ResponseCode.SYSTEM_BUSY, f"[OVERLOAD]system busy, start flow control for a while: {why}")
 
-    def expect(self, end: int, command: Command, peer: Sender, reply: Reply, wait: bool) -> None:
-        """Answer a send with `reply` once what lies before `end` is safe; without `wait`, once it is written."""
+    def expect(
+        self, end: int, command: Command, peer: Sender, reply: Reply, wait: bool, latency: Counter | None = None
+    ) -> None:
+        """Answer a send with `reply` once what lies before `end` is safe; without `wait`, once it is written.
+
+        `latency` counts how many milliseconds that took.
+        """
         if command.flag & FLAG_ONEWAY:
             wait = False  # nobody is told
-        self._staged.append(_Sent(end if wait else 0, command, peer, reply))
+        if not self._staged:
+            self._began = self._clock.monotonic()
+        self._staged.append(_Sent(end if wait else 0, command, peer, reply, self._began, latency))
 
     def commit(self) -> None:
         """Write what was appended since the last call, and answer what that makes safe. The end of each batch."""
@@ -124,7 +135,7 @@ class AckPolicy:
             self._store.commit()
         except (OSError, StoreError) as error:
             log.error("%d messages are refused, since the log can't be written: %s", len(staged), error)
-            self._statistics.put_failed += len(staged)
+            self.statistics.put_failed += len(staged)
             refusal = Reply(ResponseCode.SERVICE_NOT_AVAILABLE, f"the message can't be stored: {error}")
             for sent in staged:
                 sent.peer.reply(sent.command, refusal)
@@ -133,19 +144,28 @@ class AckPolicy:
         if self._patient:
             self._queue(staged)
         else:
-            for sent in staged:
-                sent.peer.reply(sent.command, sent.reply)
+            self._answer(staged)
         self.advance()
+
+    def _answer(self, sends: list[_Sent]) -> None:
+        """Answer sends, and note how long they took: those that are answered together count as their first one."""
+        if not sends:
+            return
+        milliseconds = int((self._clock.monotonic() - sends[0].began) * 1000)
+        self.statistics.put_times.add(milliseconds, len(sends))
+        for sent in sends:
+            sent.peer.reply(sent.command, sent.reply)
+            if sent.latency is not None:
+                sent.latency.add(milliseconds, 0)
 
     def _queue(self, staged: list[_Sent]) -> None:
         deadline = self._clock.monotonic() + self._timeout_seconds()
+        self._answer([sent for sent in staged if sent.end == 0])
         for sent in staged:
-            if sent.end == 0:
-                sent.peer.reply(sent.command, sent.reply)
-                continue
-            sent.deadline = deadline
-            sent.command.strip()
-            self._waiting.append(sent)
+            if sent.end:
+                sent.deadline = deadline
+                sent.command.strip()
+                self._waiting.append(sent)
         self._give_up_slaves()
         if self._sync_flush:
             self._request_flush()
@@ -181,15 +201,15 @@ class AckPolicy:
         if self._store.dispatched.value < bound:
             self._store.dispatch(bound)
             self._dispatched()
-        waiting = self._waiting
+        waiting, safe = self._waiting, []
         while waiting and waiting[0].end <= bound:
-            sent = waiting.popleft()
-            sent.peer.reply(sent.command, sent.reply)
+            safe.append(waiting.popleft())
+        self._answer(safe)
 
     def expire(self) -> None:
         """Answer the sends that have waited for too long: stored, but not as safe as asked for."""
         now = self._clock.monotonic()
-        waiting = self._waiting
+        waiting, late = self._waiting, []
         moved = self.visible() < self._store.written.value and self._give_up_slaves()
         while waiting and waiting[0].deadline <= now:
             sent = waiting.popleft()
@@ -199,7 +219,8 @@ class AckPolicy:
                 sent.reply.code = ResponseCode.FLUSH_SLAVE_TIMEOUT
                 self._released = max(self._released, sent.end)
                 moved = True
-            sent.peer.reply(sent.command, sent.reply)
+            late.append(sent)
+        self._answer(late)
         if moved:
             self.advance()
 

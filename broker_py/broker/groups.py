@@ -19,6 +19,7 @@ from broker_py.wire.codes import ResponseCode
 MAX_GROUP_CHARS: Final = 255 - len(RETRY_PREFIX)
 # Groups that clients make by using them; tools may make more.
 MAX_BY_CLIENTS: Final = 50_000
+_READ: Final = 1 << 2  # a bit of the forbidden table (common constant/PermName.INDEX_PERM_READ)
 _LEGAL_NAME: Final = re.compile(r"[%|a-zA-Z0-9_-]+")
 log = logging.getLogger(__name__)
 
@@ -40,7 +41,7 @@ class GroupTable:
         self._file = file
         self._clock = clock
         self._groups: dict[str, GroupConfig] = {}
-        self._forbidden: dict[Any, Any] = {}
+        self._forbidden: dict[str, dict[str, int]] = {}  # group → topic → what it may not do
         self.version = DataVersion()
 
     def load(self) -> None:
@@ -93,12 +94,28 @@ class GroupTable:
     def remove(self, group: str) -> None:
         """Forget a group, durably. RequestRefused when that can't be written; then it is still there."""
         if group in self._groups:
-            self._keep({name: kept for name, kept in self._groups.items() if name != group})
+            forbidden = {name: topics for name, topics in self._forbidden.items() if name != group}
+            self._keep({name: kept for name, kept in self._groups.items() if name != group}, forbidden=forbidden)
+
+    def may_read(self, group: str, topic: str) -> bool:
+        """False when a group was forbidden to read a topic."""
+        topics = self._forbidden.get(group)
+        return topics is None or not _bits(topics.get(topic)) & _READ
+
+    def allow_reading(self, group: str, topic: str, allowed: bool) -> None:
+        """Forbid a group to read a topic, or allow it again, durably. RequestRefused when that can't be written."""
+        if self.may_read(group, topic) == allowed:
+            return
+        topics = dict(self._forbidden.get(group, {}))
+        topics[topic] = _bits(topics.get(topic)) ^ _READ
+        topics = {name: bits for name, bits in topics.items() if bits}
+        forbidden = {name: kept for name, kept in self._forbidden.items() if name != group}
+        self._keep(self._groups, forbidden={**forbidden, group: topics} if topics else forbidden)
 
     def replace_all(self, content: dict[Any, Any]) -> None:
         """Take the master's table over: the body of request 201. RequestRefused as for `put`."""
         version = DataVersion.from_json(dict_of(content, "dataVersion"))
-        self._keep(_groups_of(content), version, dict_of(content, "forbiddenTable"))
+        self._keep(_groups_of(content), version, _forbidden_of(content))
 
     def configure(self, config: BrokerConfig) -> None:
         """Follow changed properties from here on."""
@@ -106,14 +123,14 @@ class GroupTable:
 
     def _take(self, content: dict[Any, Any]) -> None:
         self._groups = _groups_of(content)
-        self._forbidden = dict_of(content, "forbiddenTable")
+        self._forbidden = _forbidden_of(content)
         self.version = DataVersion.from_json(dict_of(content, "dataVersion"))
 
     def _keep(
         self,
         groups: dict[str, GroupConfig],
         version: DataVersion | None = None,
-        forbidden: dict[Any, Any] | None = None,
+        forbidden: dict[str, dict[str, int]] | None = None,
     ) -> None:
         """Make a table durable, and only then ours: a restart must not forget what was answered."""
         version = version or self.version.next(self._clock.now_ms())
@@ -131,7 +148,9 @@ class GroupTable:
         return _to_file(self._groups, self.version, self._forbidden)
 
 
-def _to_file(groups: dict[str, GroupConfig], version: DataVersion, forbidden: dict[Any, Any]) -> dict[str, Any]:
+def _to_file(
+    groups: dict[str, GroupConfig], version: DataVersion, forbidden: dict[str, dict[str, int]]
+) -> dict[str, Any]:
     return {
         "dataVersion": version.to_json(),
         "forbiddenTable": forbidden,
@@ -142,3 +161,16 @@ def _to_file(groups: dict[str, GroupConfig], version: DataVersion, forbidden: di
 def _groups_of(content: dict[Any, Any]) -> dict[str, GroupConfig]:
     table = dict_of(content, "subscriptionGroupTable")
     return {str(name): GroupConfig.from_json({**dict_of(table, name), "groupName": str(name)}) for name in table}
+
+
+def _forbidden_of(content: dict[Any, Any]) -> dict[str, dict[str, int]]:
+    table = dict_of(content, "forbiddenTable")
+    return {
+        group: {topic: bits for topic, bits in topics.items() if isinstance(bits, int)}
+        for group, topics in table.items()
+        if isinstance(topics, dict)
+    }
+
+
+def _bits(value: int | None) -> int:
+    return value if value is not None and value > 0 else 0

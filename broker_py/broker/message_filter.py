@@ -18,6 +18,7 @@ from broker_py.wire.codes import ResponseCode
 
 MAX_KEPT_CHARACTERS: Final = 1 << 18
 """Of all expressions that are kept; compiled, a character takes about 100 bytes."""
+_INVALID_SELECTOR: Final = "Invalid MessageSelector. "
 
 
 class MessageFilter(NamedTuple):
@@ -41,18 +42,25 @@ class MessageFilters:
 
     def of_request(self, subscription: Subscription) -> MessageFilter:
         """Return the filter of a subscription that came with a request; RequestRefused when it can't be served."""
-        return self._of(subscription, ResponseCode.SUBSCRIPTION_PARSE_FAILED, "Invalid MessageSelector. ")
+        return self._of(subscription, ResponseCode.SUBSCRIPTION_PARSE_FAILED, _INVALID_SELECTOR)
+
+    def of_pop(self, subscription: Subscription) -> MessageFilter:
+        """Return the filter of a pop; RequestRefused when it can't be served.
+
+        As in Java a pop may bring SQL92 without enablePropertyFilter, which is for pulls: clients of gRPC pop.
+        """
+        return self._of(subscription, ResponseCode.SUBSCRIPTION_PARSE_FAILED, _INVALID_SELECTOR, always=True)
 
     def of_heartbeat(self, subscription: Subscription) -> MessageFilter:
         """Return the filter of a subscription that a heartbeat brought; RequestRefused when it can't be served."""
         remark = "The broker's consumer filter data is not exist!Your expression may be wrong!: "
         return self._of(subscription, ResponseCode.FILTER_DATA_NOT_EXIST, remark)
 
-    def _of(self, subscription: Subscription, invalid: int, remark: str) -> MessageFilter:
+    def _of(self, subscription: Subscription, invalid: int, remark: str, *, always: bool = False) -> MessageFilter:
         kind = subscription.expression_type
         if not kind or kind == EXPRESSION_TAG:
             return MessageFilter(tag_filter(subscription))
-        if not self._config.enable_property_filter:
+        if not (always or self._config.enable_property_filter):
             raise RequestRefused(
                 ResponseCode.SYSTEM_ERROR, "The broker does not support consumer to filter message by " + kind
             )

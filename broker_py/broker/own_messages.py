@@ -51,12 +51,14 @@ class OwnMessages:
     def __init__(self, store: Store, acks: AckPolicy, soon: Callable[[Callable[[], None]], object]) -> None:
         self._store = store
         self._acks = acks
+        self.statistics = acks.statistics
         self._soon = soon
         self._scheduled = False
 
     def put(self, message: Message, done: Done) -> Placed:
         """Append a message; `done` is called when it is safe. MessageIllegal, LogFull, StoreError: it isn't there."""
         placed = self._store.append(message)
+        self.statistics.put(message.topic, 1, placed.size, message.queue_id)
         self._acks.expect(placed.end, _OWN, _Waiting(done), Reply(), wait=True)
         if not self._scheduled:
             self._scheduled = True

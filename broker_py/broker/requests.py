@@ -167,7 +167,7 @@ class Requests:
         AclHandler(config, served.protection.acl).register(router)
         self._pop.register(router)
         self._assignments.register(router)
-        AckHandler(config, store, topics, services.pop.acker).register(router)
+        AckHandler(config, store, topics, services.pop.acker, served.statistics).register(router)
         served.protection.audit(router)
         served.cold_reads.register()
 

@@ -43,6 +43,8 @@ _PAUSE_SECONDS: Final = 0.5
 """After a failure."""
 _LOOK_SECONDS: Final = 1.0
 """While something waits, the clock is looked at so often: it may be set."""
+_GROUP: Final = "SCHEDULE_CONSUMER"
+"""As whom statistics know the one who takes messages from their levels (common MixAll)."""
 _CLEARED: Final = (DELAY, TIMER_DELIVER_MS, TIMER_DELAY_SEC, WAIT)
 
 
@@ -260,6 +262,7 @@ class ScheduleService:
         except MessageIllegal as error:
             log.error("the delayed message at log offset %d can't be delivered: %s", record.log_offset, error)
             return
+        self._own.statistics.delivered(_GROUP, level.queue_id, placed.size)
         batch.left += 1
         batch.log_end = placed.end
         self._in_flight += 1

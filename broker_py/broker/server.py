@@ -47,6 +47,7 @@ from broker_py.store.store import Store
 from broker_py.store.warmer import Warmer
 from broker_py.wire.codes import RequestCode
 from broker_py.wire.command import Command
+from broker_py.wire.unserved import why_no_broker
 
 log = logging.getLogger(__name__)
 
@@ -90,7 +91,7 @@ class Broker:
         self._statistics = Statistics(clock.now_ms())
         self._periodic = Periodic()
 
-        router = Router()
+        router = Router(why_no_broker)
         outbox = Outbox(self._before_write)
         protection = self._protection = Protection(
             config, settings.server, settings.replication, host.files, clock, host.yaml, host.tls

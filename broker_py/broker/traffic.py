@@ -1,4 +1,4 @@
-"""How much goes through each topic and each group of it (common stats/StatsItem, store stats/BrokerStatsManager).
+"""How much goes through each topic, each group of it and the broker (common stats/StatsItem, StatsItemSet).
 
 Counters only grow. They are remembered every 10 seconds, 10 minutes and hour, and the first and the last of what is
 remembered make a figure of the last minute, hour and day. What stood still for a day is forgotten.
@@ -7,12 +7,16 @@ remembered make a figure of the last minute, hour and day. What stood still for 
 from collections import deque
 from typing import Any, Final
 
+from broker_py.model.topic import is_system_topic
+
 MAX_KEPT: Final = 20_000
-"""Topics, and pairs of topic and group; beyond that those that have been known longest are forgotten."""
+"""Counters of one kind of traffic; beyond that those that have been known longest are forgotten."""
 _WINDOWS: Final = (("statsMinute", 10, 7), ("statsHour", 600, 7), ("statsDay", 3600, 25))  # name, seconds, samples
 _DAY: Final = 2
+_SAMPLED_AT_ONCE: Final = 2000  # takes 3 ms; so many a second are all within ten
 
-Key = str | tuple[str, str]
+Key = str | tuple[str, ...]
+"""A topic for what came to it, (topic, group) for what a group got of it; any other is (item, ...)."""
 Sample = tuple[int, int, int, int]
 """Milliseconds, messages, bytes, calls."""
 
@@ -64,31 +68,62 @@ class Counter:
 
 
 class Traffic:
-    """Counters by topic, and by (topic, group); made when something is counted first."""
+    """Counters by topic, by (topic, group) and by other items; made when something is counted first."""
 
     def __init__(self, now_ms: int) -> None:
         self._now_ms = now_ms
         self._counters: dict[Key, Counter] = {}
+        self._due: list[Key] = []  # counters to be sampled, the next one last
+        # What came to system topics, and what was got of them: counters there are, and messages of forgotten ones.
+        self._of_system: tuple[dict[Key, Counter], dict[Key, Counter]] = ({}, {})
+        self._forgotten = [0, 0]
 
     def add(self, key: Key, messages: int, size: int) -> None:
         """Count messages that came to a topic, or that a group got of one, in one call."""
+        self.counter(key).add(messages, size)
+
+    def counter(self, key: Key) -> Counter:
+        """Return a counter, made where there is none."""
         counter = self._counters.get(key)
-        if counter is None:
-            if len(self._counters) >= MAX_KEPT:
-                del self._counters[next(iter(self._counters))]
-            counter = self._counters[key] = Counter(self._now_ms)
-        counter.add(messages, size)
+        return self._make(key) if counter is None else counter
+
+    def _make(self, key: Key) -> Counter:
+        if len(self._counters) >= MAX_KEPT:
+            self._forget(next(iter(self._counters)))
+        counter = self._counters[key] = Counter(self._now_ms)
+        topic = key if isinstance(key, str) else key[0]
+        if is_system_topic(topic):
+            self._of_system[not isinstance(key, str)][key] = counter
+        return counter
+
+    def _forget(self, key: Key) -> None:
+        del self._counters[key]
+        for kind, counters in enumerate(self._of_system):
+            counter = counters.pop(key, None)
+            if counter is not None:
+                self._forgotten[kind] += counter.messages
 
     def get(self, key: Key) -> Counter | None:
         """Return a counter, or None when nothing was counted."""
         return self._counters.get(key)
 
+    def of_system_topics(self) -> tuple[int, int]:
+        """Return how many messages came to system topics since the start, and how many were got of them."""
+        put, got = (
+            forgotten + sum(counter.messages for counter in counters.values())
+            for forgotten, counters in zip(self._forgotten, self._of_system, strict=True)
+        )
+        return put, got
+
     def sample(self, now_ms: int) -> None:
-        """Remember all counters that are due; called once a second."""
-        if now_ms - self._now_ms < _WINDOWS[0][1] * 1000:
-            return
-        self._now_ms = now_ms
-        for key, counter in list(self._counters.items()):
-            counter.sample(now_ms)
-            if counter.is_idle:
-                del self._counters[key]
+        """Remember all counters that are due, some thousand at once; called once a second."""
+        if not self._due and now_ms - self._now_ms >= _WINDOWS[0][1] * 1000:
+            self._now_ms = now_ms
+            self._due = list(reversed(self._counters))
+        for key in reversed(self._due[-_SAMPLED_AT_ONCE:]):
+            counter = self._counters.get(key)
+            if counter is not None:
+                counter.sample(now_ms)
+                if counter.is_idle:
+                    self._forget(key)
+        del self._due[-_SAMPLED_AT_ONCE:]

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from broker_py.cli.catalogue import COMMANDS, REFUSED
 from broker_py.cli.options import Exit, Parser, print_error, print_json, print_progress, run
-from broker_py.errors import BrokerPyError, ConfigError, RequestFailed
+from broker_py.errors import BrokerPyError, ConfigError, RequestFailed, Unreachable
 
 if TYPE_CHECKING:
     from broker_py.cli.commands.subcommand import Answer, OfflineCommand, SubCommand
@@ -146,6 +146,12 @@ async def _ask(prog: str, command: "SubCommand", options: argparse.Namespace) ->
                 answer = await command.run(client, options)
             except (RequestFailed, NotKnown) as error:
                 await _print_near_names(prog, client, options, error)
+                raise
+            except Unreachable as error:
+                if (
+                    getattr(options, "broker_name", None) is not None
+                ):  # a broker that is not registered, or a wrong name
+                    await _print_near_names(prog, client, options, error)
                 raise
             _show(prog, answer, options.output, again=interval is not None)
             if interval is None:

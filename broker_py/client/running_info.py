@@ -21,7 +21,7 @@ def running_info(
     return {
         "properties": {
             "PROP_CLIENT_VERSION": VERSION_NAME,
-            "PROP_CONSUME_ORDERLY": "true" if orderly else "false",
+            "PROP_CONSUMEORDERLY": "true" if orderly else "false",
             "PROP_CONSUME_TYPE": data.consume_type,
             "PROP_CONSUMER_START_TIMESTAMP": str(started_ms),
             "PROP_NAMESERVER_ADDR": ";".join(name_servers),

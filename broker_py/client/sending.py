@@ -14,7 +14,9 @@ from broker_py.message.properties import (
     DELAY,
     INSTANCE_ID,
     MAX_RECONSUME_TIMES,
+    MSG_REGION,
     RECONSUME_TIME,
+    TRACE_ON,
     TRAN_MSG,
     WAIT,
     encode_properties,
@@ -52,7 +54,10 @@ _STATUSES: Final = {
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SendResult:
-    """A stored message: the producer's id, the broker's, and its place. A batch's ids are joined by commas."""
+    """A stored message: the producer's id, the broker's, and its place. A batch's ids are joined by commas.
+
+    `region_id` is the broker's (its regionId), and `trace_on` says whether it wants messages traced (traceOn).
+    """
 
     status: SendStatus
     message_id: str
@@ -61,6 +66,8 @@ class SendResult:
     broker_name: str
     queue_id: int
     queue_offset: int
+    region_id: str = "DefaultRegion"
+    trace_on: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,6 +197,8 @@ def result_of(reply: Command, queue: MessageQueue, topic: str, message_id: str) 
             broker_name=queue.broker_name,
             queue_id=int(reply.ext["queueId"]),
             queue_offset=int(reply.ext["queueOffset"]),
+            region_id=reply.ext.get(MSG_REGION) or "DefaultRegion",
+            trace_on=reply.ext.get(TRACE_ON) != "false",
         )
     except (KeyError, ValueError) as error:
         raise ProtocolError(f"{queue.broker_name}'s answer to a send can't be read: {error}") from None

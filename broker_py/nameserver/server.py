@@ -25,6 +25,7 @@ from broker_py.wire.codes import RequestCode
 from broker_py.wire.command import Command
 from broker_py.wire.header import encode_header
 from broker_py.wire.headers.nameserver import NotifyMinBrokerIdRequest
+from broker_py.wire.unserved import why_no_name_server
 
 log = logging.getLogger(__name__)
 
@@ -50,7 +51,7 @@ class NameServer:
         self._table = RouteTable()
         self._kv = KvConfig(files, settings.current().kv_config_path)
         self._registration = RegistrationHandlers(self._table, self._kv, settings, clock, self._lowest_id_changed)
-        router = Router()
+        router = Router(why_no_name_server)
         self._registration.install(router)
         RouteHandlers(self._table, self._kv, settings, clock).install(router)
         ConfigurationHandlers(self._kv, settings).install(router)

@@ -31,9 +31,10 @@ MAX_TASKS: Final = 20_000
 
 
 class Router:
-    """Request code → handler; one for all connections of a daemon."""
+    """Request code → handler; one for all connections of a daemon. `why(code)` ends the sentence of a refusal."""
 
-    def __init__(self) -> None:
+    def __init__(self, why: Callable[[int], str] = lambda _: "") -> None:
+        self._why = why
         self._routes: dict[int, Handle] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._guard: Guard | None = None
@@ -67,7 +68,7 @@ class Router:
         """Have a request served; its reply, if it has one now, goes to `peer`."""
         handle = self._routes.get(command.code)
         if handle is None:
-            remark = f" request type {command.code} not supported"
+            remark = f" request type {command.code} not supported{self._why(command.code)}"
             peer.reply(command, Reply(ResponseCode.REQUEST_CODE_NOT_SUPPORTED, remark))
             return
         if self._guard is not None:

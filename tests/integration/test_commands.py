@@ -142,11 +142,15 @@ async def test_every_command_of_mqadmin_does_its_work(cluster: Cluster) -> None:
     await commands.json(admin, "updateTopic", "-c", CLUSTER_NAME, "-t", "T", "-r", 2, "-w", 2)
     assert "T" in await commands.json(admin, "topicList")
     assert "T" in [each["topic"] for each in await commands.json(admin, "topicList", "-c")]
-    sent = await commands.json(admin, "sendMessage", "-t", "T", "-p", "body", "-k", "k", "-b", "broker-a", "-i", 1)
+    argv = ("-t", "T", "-p", "body", "-k", "k", "-b", "broker-a", "-i", 1, "-m", "true")
+    sent = await commands.json(admin, "sendMessage", *argv)
     found = await commands.json(admin, "queryMsgByOffset", "-t", "T", "-b", "broker-a", "-i", 1, "-o", 0)
     assert (found["messageId"], found["offsetId"], found["body"]) == (sent["messageId"], sent["offsetId"], "body")
     assert [each["body"] for each in await commands.json(admin, "consumeMessage", "-t", "T")] == ["body"]
-    assert await commands.json(admin, "queryMsgByKey", "-t", "T", "-k", "k") == [found]
+    [by_key] = await commands.json(admin, "queryMsgByKey", "-t", "T", "-k", "k")
+    assert {**by_key, "tracks": []} == found
+    [trace] = await commands.json(admin, "queryMsgTraceById", "-i", sent["messageId"])
+    assert (trace["kind"], trace["group"], trace["success"]) == ("Pub", "TOOLS_PRODUCER", True)
     assert await commands.json(admin, "queryMsgByUniqueKey", "-t", "T", "-i", sent["messageId"]) == [found]
     by_id = await commands.json(admin, "queryMsgById", "-i", sent["offsetId"])
     assert {**by_id, "brokerName": "broker-a"} == found

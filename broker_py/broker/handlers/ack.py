@@ -8,6 +8,7 @@ from typing import Final
 from broker_py.broker.config import BrokerConfig
 from broker_py.broker.pop.acking import Acker
 from broker_py.broker.pop.extra_info import ExtraInfo, parse_extra_info
+from broker_py.broker.statistics import Statistics
 from broker_py.broker.topics import TopicTable
 from broker_py.errors import RequestRefused, StoreError
 from broker_py.remoting.peer import Peer
@@ -24,7 +25,10 @@ _LONGEST_MS: Final = 1 << 40
 class AckHandler:
     """Answers once what was asked for is as safe as the profile says."""
 
-    def __init__(self, config: BrokerConfig, store: Store, topics: TopicTable, acker: Acker) -> None:
+    def __init__(
+        self, config: BrokerConfig, store: Store, topics: TopicTable, acker: Acker, statistics: Statistics
+    ) -> None:
+        self._statistics = statistics
         self._is_slave = config.is_slave
         self._store = store
         self._topics = topics
@@ -58,6 +62,7 @@ class AckHandler:
     def ack(self, request: AckRequest, command: Command, peer: Peer) -> None:
         """Note that a message is consumed."""
         info = self._check(request)
+        self._statistics.settled(request.topic, request.consumer_group, again=False)
 
         def done(error: StoreError | None) -> None:
             peer.reply(command, Reply() if error is None else _failed(error))
@@ -69,6 +74,7 @@ class AckHandler:
         info = self._check(request)
         if not 0 <= request.invisible_time <= _LONGEST_MS:
             raise RequestRefused(ResponseCode.SYSTEM_ERROR, f"invisibleTime is {request.invisible_time} ms")
+        self._statistics.settled(request.topic, request.consumer_group, again=True)
         safe: list[StoreError | None] = []
         changed: ExtraInfo | None = None
 

@@ -1,10 +1,11 @@
-"""The broker itself, for tools: requests 25, 26, 28, 306, 315, 329 and 907 (broker processor/AdminBrokerProcessor)."""
+"""The broker itself, for tools: requests 25, 26, 28, 306, 315, 329, 907 and 908 (AdminBrokerProcessor)."""
 
 from collections.abc import Callable
 from typing import Any, Final
 
 from broker_py.broker.config import BrokerConfig
 from broker_py.broker.statistics import Statistics
+from broker_py.broker.stats_items import figures_of
 from broker_py.broker.upkeep import Upkeep
 from broker_py.errors import ConfigError, RequestRefused
 from broker_py.model.data_version import DataVersion
@@ -17,9 +18,14 @@ from broker_py.wire.command import Command, Reply
 from broker_py.wire.fastjson import dumps
 from broker_py.wire.headers.admin import StatsRequest
 
-# Statistic → which column of a counter; those of groups have keys "topic@group".
-_OF_TOPICS: Final = {"TOPIC_PUT_NUMS": 1, "TOPIC_PUT_SIZE": 2}
-_OF_GROUPS: Final = {"GROUP_GET_NUMS": 1, "GROUP_GET_SIZE": 2}
+_POOLS: Final = ("send", "pull", "litePull", "query")
+_NO_QUEUES: Final = {
+    **{
+        f"{pool}ThreadPoolQueue{figure}": "0" for pool in _POOLS for figure in ("Size", "Capacity", "HeadWaitTimeMills")
+    },
+    "EndTransactionQueueSize": "0",
+    "EndTransactionThreadPoolQueueCapacity": "0",
+}
 
 
 class BrokerHandler:
@@ -66,11 +72,17 @@ class BrokerHandler:
         router.on_command(RequestCode.CLEAN_EXPIRED_CONSUMEQUEUE, self.clean_queues)
         router.on_command(RequestCode.DELETE_EXPIRED_COMMITLOG, self.delete_expired)
         router.on_command(RequestCode.GET_BROKER_HA_STATUS, self.ha_status)
+        router.on_command(RequestCode.RESET_MASTER_FLUSH_OFFSET, self.reset_flush_offset)
 
     def get_config(self, _command: Command, _peer: Peer) -> Reply:
-        """Return all properties as text."""
+        """Return all properties as text.
+
+        Two are not ours: RocketMQ's exportConfigs fails without them.
+        """
         version = dumps(self._version.to_json()).decode()
-        return Reply(ext={"version": version}, body=self._show().encode())
+        text = self._show()
+        use_tls = "true" if "tls.enable=true\n" in text else "false"
+        return Reply(ext={"version": version}, body=f"{text}filterServerNums=0\nuseTLS={use_tls}\n".encode())
 
     def update_config(self, command: Command, _peer: Peer) -> Reply:
         """Change properties that can be changed while the broker runs; all of them or none."""
@@ -105,6 +117,8 @@ class BrokerHandler:
             "putMessageTimesTotal": str(max(1, statistics.put_messages)),
             "putMessageSizeTotal": str(statistics.put_bytes),
             "putMessageAverageSize": str(round(statistics.put_bytes / max(1, statistics.put_messages), 2)),
+            **statistics.put_times.figures(),
+            "getMessageEntireTimeMax": str(statistics.longest_get_ms),
             "putMessageFailedTimes": str(statistics.put_failed),
             "commitLogDiskRatio": str(store.log_disk_percent / 100),
             f"commitLogDiskRatio_{store.config.commit_log_directory}": str(store.log_disk_percent / 100),
@@ -117,16 +131,10 @@ class BrokerHandler:
             "remainHowManyDataToFlush": _bytes(max(0, written - flushed)),
             "pageCacheLockTimeMills": "0",
             "startAcceptSendRequestTimeStamp": str(self._config.start_accept_send_request_time_stamp),
+            "dispatchMaxBuffer": "0",  # Java counts nothing into it either
+            "remainTransientStoreBufferNumbs": "2147483647",  # what Java says without its pool of buffers
             # Requests are not queued: what tools read of these is none, unless `later` knows of sends that wait.
-            "sendThreadPoolQueueSize": "0",
-            "sendThreadPoolQueueCapacity": "0",
-            "sendThreadPoolQueueHeadWaitTimeMills": "0",
-            "pullThreadPoolQueueSize": "0",
-            "pullThreadPoolQueueCapacity": "0",
-            "pullThreadPoolQueueHeadWaitTimeMills": "0",
-            "queryThreadPoolQueueSize": "0",
-            "queryThreadPoolQueueCapacity": "0",
-            "queryThreadPoolQueueHeadWaitTimeMills": "0",
+            **_NO_QUEUES,
             "timerReadBehind": "0",
             "timerOffsetBehind": "0",
             "timerCongestNum": "0",
@@ -139,17 +147,10 @@ class BrokerHandler:
     def stats_data(self, request: StatsRequest, _command: Command, _peer: Peer) -> Reply:
         """Return how much came to a topic, or a group got of one, in the last minute, hour and day."""
         name, key = request.stats_name, request.stats_key
-        column, counter = _OF_TOPICS.get(name), None
-        if column is not None:
-            counter = self._statistics.traffic.get(key)
-        else:
-            column = _OF_GROUPS.get(name)
-            topic, _, group = key.partition("@")
-            if column is not None:
-                counter = self._statistics.traffic.get((topic, group))
-        if column is None or counter is None:
+        figures = figures_of(self._statistics, self._config.broker_cluster_name, name, key)
+        if figures is None:
             raise RequestRefused(ResponseCode.SYSTEM_ERROR, f"The stats <{name}> <{key}> not exist")
-        return Reply(body=dumps(counter.figures(column)))
+        return Reply(body=dumps(figures))
 
     def clean_queues(self, _command: Command, _peer: Peer) -> Reply:
         """Remove queue files that point only at deleted parts of the log."""
@@ -165,6 +166,15 @@ class BrokerHandler:
     def ha_status(self, _command: Command, _peer: Peer) -> Reply:
         """Return the state of replication."""
         return Reply(body=dumps(self._replication()))
+
+    def reset_flush_offset(self, _command: Command, _peer: Peer) -> Reply:
+        """Do nothing on a master, as in Java; a slave of ours has no such offset and says so."""
+        if self._config.is_slave:
+            raise RequestRefused(
+                ResponseCode.REQUEST_CODE_NOT_SUPPORTED,
+                "a slave keeps no flushed offset of its master: it compares its log with the master's (see haStatus)",
+            )
+        return Reply()
 
 
 def _duration(milliseconds: int) -> str:

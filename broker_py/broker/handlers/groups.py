@@ -1,4 +1,4 @@
-"""Consumer groups for tools and slaves: requests 43, 200, 201, 207 and 352 (AdminBrokerProcessor)."""
+"""Consumer groups for tools and slaves: requests 43, 200, 201, 207, 352 and 353 (AdminBrokerProcessor)."""
 
 from broker_py.broker.config import BrokerConfig
 from broker_py.broker.consumer_offsets import ConsumerOffsetTable
@@ -13,7 +13,7 @@ from broker_py.remoting.router import Router
 from broker_py.wire.codes import RequestCode, ResponseCode
 from broker_py.wire.command import Command, Reply
 from broker_py.wire.fastjson import dumps
-from broker_py.wire.headers.admin import DeleteGroupRequest, GroupRequest
+from broker_py.wire.headers.admin import DeleteGroupRequest, ForbiddenRequest, GroupRequest
 
 
 class GroupHandler:
@@ -32,6 +32,7 @@ class GroupHandler:
         router.on_command(RequestCode.UPDATE_AND_CREATE_SUBSCRIPTIONGROUP, self.put)
         router.on(RequestCode.DELETE_SUBSCRIPTIONGROUP, DeleteGroupRequest, self.delete)
         router.on(RequestCode.GET_SUBSCRIPTIONGROUP_CONFIG, GroupRequest, self.get)
+        router.on(RequestCode.UPDATE_AND_GET_GROUP_FORBIDDEN, ForbiddenRequest, self.forbid)
         router.on_command(RequestCode.GET_ALL_SUBSCRIPTIONGROUP_CONFIG, self.get_all)
         router.on_command(RequestCode.GET_ALL_CONSUMER_OFFSET, self.all_offsets)
 
@@ -69,6 +70,17 @@ class GroupHandler:
         if group is None:
             raise RequestRefused(ResponseCode.SYSTEM_ERROR, f"No group in this broker. group: {request.group}")
         return Reply(body=dumps(group.to_json()))
+
+    def forbid(self, request: ForbiddenRequest, _command: Command, _peer: Peer) -> Reply:
+        """Forbid a group to read a topic or allow it again, where the request says so; return what holds."""
+        if request.readable is not None:
+            self._check_master()
+            if self._groups.get(request.group) is None:
+                raise RequestRefused(ResponseCode.SYSTEM_ERROR, f"No group in this broker. group: {request.group}")
+            self._topics.require(request.topic)
+            self._groups.allow_reading(request.group, request.topic, request.readable)
+        readable = self._groups.may_read(request.group, request.topic)
+        return Reply(remark="", body=dumps({"group": request.group, "readable": readable, "topic": request.topic}))
 
     def get_all(self, _command: Command, _peer: Peer) -> Reply:
         """Return all groups."""

@@ -18,6 +18,7 @@ from broker_py.broker.statistics import Statistics
 from broker_py.broker.tag_filter import parse_subscription
 from broker_py.broker.topics import TopicTable
 from broker_py.errors import RequestRefused
+from broker_py.model.subscription import EXPRESSION_TAG
 from broker_py.model.topic import PERM_READ
 from broker_py.remoting.peer import Peer
 from broker_py.remoting.router import Handle, Router
@@ -116,13 +117,17 @@ class PopHandler:
         if not peer.is_writable:  # its time is up, and nothing is popped for it that it would not take
             nothing = Popped(self._clock.now_ms(), request.invisible_time, 0)
             return Reply(ResponseCode.POLLING_TIMEOUT, GetStatus.NO_MESSAGE_IN_QUEUE.name, self._ext(request, nothing))
-        wanted = self._filters.of_request(parse_subscription(request.topic, request.exp, request.exp_type))
+        kind = request.exp_type if request.exp else EXPRESSION_TAG
+        wanted = self._filters.of_pop(parse_subscription(request.topic, request.exp, kind))
 
         def then(popped: Popped) -> None:
             peer.reply(command, self._found(request, popped))
 
+        began = self._clock.monotonic()
         popped = self._popper.pop(request, wanted, then)
         if popped.found:
+            milliseconds = int((self._clock.monotonic() - began) * 1000)
+            self._statistics.read(request.topic, request.queue_id, request.consumer_group, milliseconds)
             return None
         self._statistics.get_missed += 1
         key = request.topic, request.consumer_group, request.queue_id, POP
@@ -187,7 +192,7 @@ class PopHandler:
         """Answer with what a pop would get."""
         self._check(request.topic, request.queue_id, request.consumer_group)
         chunks: list[Chunk] = []
-        count = rest = 0
+        count = rest = size = 0
         for topic, queue_id in self._queues(request.topic, request.consumer_group, request.queue_id):
             rest += self._popper.rest(request.consumer_group, topic, queue_id)
             if count < min(request.max_msg_nums, _MAX_MESSAGES):
@@ -195,9 +200,11 @@ class PopHandler:
                 result = self._popper.peek(request.consumer_group, topic, queue_id, wanted)
                 chunks += result.chunks
                 count += result.count
+                size += result.size
         reply = PopReply(pop_time=0, invisible_time=0, revive_qid=0, rest_num=rest)
         if not chunks:
             return Reply(ResponseCode.PULL_NOT_FOUND, GetStatus.NO_MESSAGE_IN_QUEUE.name, encode_header(reply))
+        self._statistics.found(request.topic, request.consumer_group, count, size)
         return Reply(ResponseCode.SUCCESS, GetStatus.FOUND.name, encode_header(reply), chunks)
 
     def _queues(self, topic: str, group: str, queue_id: int) -> list[tuple[str, int]]:

@@ -1,4 +1,7 @@
-"""How far groups are: requests 202, 208, 300, 303, 317, 321, 343 and 345 (broker processor/AdminBrokerProcessor)."""
+"""How far groups are: requests 202, 208, 300, 303, 308, 317, 321, 343 and 345.
+
+Source: broker processor/AdminBrokerProcessor.
+"""
 
 from typing import Any, Final
 
@@ -18,6 +21,7 @@ from broker_py.wire.fastjson import dumps
 from broker_py.wire.headers.admin import (
     BrokerConsumeStatsRequest,
     ConsumeStatsRequest,
+    CorrectionRequest,
     GroupRequest,
     QueryConsumeQueueRequest,
     TopicGroupRequest,
@@ -25,6 +29,7 @@ from broker_py.wire.headers.admin import (
 )
 
 MAX_UNITS: Final = 10_000
+_NO_CORRECTION: Final = (1 << 63) - 1
 
 
 class ProgressHandler:
@@ -55,6 +60,7 @@ class ProgressHandler:
         router.on(RequestCode.QUERY_TOPICS_BY_CONSUMER, GroupRequest, self.topics_of_group)
         router.on(RequestCode.QUERY_SUBSCRIPTION_BY_CONSUMER, TopicGroupRequest, self.subscription)
         router.on(RequestCode.QUERY_CONSUME_TIME_SPAN, TopicGroupRequest, self.time_span)
+        router.on(RequestCode.QUERY_CORRECTION_OFFSET, CorrectionRequest, self.corrections)
         router.on(RequestCode.QUERY_CONSUME_QUEUE, QueryConsumeQueueRequest, self.queue_units)
 
     def topic_stats(self, request: TopicRequest, _command: Command, _peer: Peer) -> Reply:
@@ -195,3 +201,27 @@ class ProgressHandler:
         if wanted is not None:
             body["subscriptionData"] = wanted.to_json()
         return Reply(body=dumps(body))
+
+    def corrections(self, request: CorrectionRequest, _command: Command, _peer: Peer) -> Reply:
+        """Return, for each queue, how far the slowest group of a topic is, offsets that are deleted left out.
+
+        Where the group that is compared is further behind than that, there is nothing to correct: the greatest number.
+        Groups to leave out are only left out; Java forgets their offsets, too.
+        """
+        left_out = (request.filter_groups or "").split(",")
+        slowest: dict[int, int] = {}
+        compared: dict[int, int] = {}
+        for topic, group, queues in self._offsets:
+            if topic != request.topic:
+                continue
+            if group == request.compare_group:
+                compared = queues
+            if group in left_out:
+                continue
+            for queue_id, queue_offset in queues.items():
+                if queue_offset >= self._store.min_offset(topic, queue_id):
+                    slowest[queue_id] = min(queue_offset, slowest.get(queue_id, _NO_CORRECTION))
+        for queue_id, queue_offset in compared.items():
+            if slowest.get(queue_id, 0) > queue_offset:
+                slowest[queue_id] = _NO_CORRECTION
+        return Reply(body=dumps({"correctionOffsets": {str(key): value for key, value in slowest.items()}}))

@@ -146,6 +146,11 @@ class PullHandler:
                 ResponseCode.NO_PERMISSION,
                 f"the consumer group[{request.consumer_group}] can not consume by broadcast way",
             )
+        if not self._groups.may_read(request.consumer_group, request.topic):
+            raise RequestRefused(
+                ResponseCode.NO_PERMISSION,
+                f"the consumer group[{request.consumer_group}] is forbidden for topic[{request.topic}]",
+            )
         subscription = members.subscriptions.get(request.topic)
         if subscription is None:
             raise RequestRefused(
@@ -163,8 +168,9 @@ class PullHandler:
 
     def _get(self, request: PullRequest, wanted: MessageFilter, queue_offset: int) -> GetResult:
         max_bytes = request.max_msg_bytes
+        began = self._clock.monotonic()
         try:
-            return self._store.get(
+            result = self._store.get(
                 request.topic,
                 request.queue_id,
                 queue_offset,
@@ -174,6 +180,10 @@ class PullHandler:
             )
         except StoreError as error:
             raise RequestRefused(ResponseCode.SYSTEM_ERROR, str(error)) from error
+        if result.status is GetStatus.FOUND:
+            milliseconds = int((self._clock.monotonic() - began) * 1000)
+            self._statistics.read(request.topic, request.queue_id, request.consumer_group, milliseconds)
+        return result
 
     def _code(self, request: PullRequest, status: GetStatus) -> int:
         if status in _EMPTY_QUEUE and request.queue_offset != 0:

@@ -218,15 +218,17 @@ class SendHandler:
             request.reconsume_times,
         )
         placed = self._store.append(half_of(message, unique_id) if transactional else message)
-        self._statistics.put(message.topic, 1, placed.size)
+        self._statistics.put(message.topic, 1, placed.size, message.queue_id)
+        shown_queue_id = str(asked_queue_id)
         ext = {
             "msgId": offset_message_id(self._store_host, placed.log_offset),
-            "queueId": str(asked_queue_id),
+            "queueId": shown_queue_id,
             "queueOffset": str(placed.queue_offset),
             "transactionId": unique_id,
             **self._reply_ext,
         }
-        self._acks.expect(placed.end, command, peer, Reply(0, None, ext), properties.get(WAIT) != "false")
+        latency = self._statistics.put_latency(request.topic, shown_queue_id)
+        self._acks.expect(placed.end, command, peer, Reply(0, None, ext), properties.get(WAIT) != "false", latency)
 
     def _is_transactional(self, request: SendRequest, properties: dict[str, str]) -> bool:
         """True for a message that is to wait for its producer's word. RequestRefused where none may.
@@ -318,7 +320,8 @@ class SendHandler:
             "queueOffset": str(placed[0].queue_offset),
             **self._reply_ext,
         }
-        self._acks.expect(placed[-1].end, command, peer, Reply(0, None, ext), wait)
+        latency = self._statistics.put_latency(request.topic, ext["queueId"])
+        self._acks.expect(placed[-1].end, command, peer, Reply(0, None, ext), wait, latency)
 
 
 def _sys_flag(request: SendRequest, topic: TopicConfig, transactional: bool = False) -> int:

@@ -84,7 +84,8 @@ class SendBackHandler:
         if command.version >= VERSION_MAX_RECONSUME_TIMES and request.max_reconsume_times is not None:
             allowed = request.max_reconsume_times
         name, queue_id = topic.topic_name, random.randrange(group.retry_queue_nums)  # noqa: S311
-        if request.delay_level < 0 or record.reconsume_times >= allowed:
+        dead = request.delay_level < 0 or record.reconsume_times >= allowed
+        if dead:
             name, queue_id = self._dead_letters(request.group), 0
             properties[DELAY] = "0"
         else:
@@ -101,6 +102,10 @@ class SendBackHandler:
             self._own.put(message, done)
         except (MessageIllegal, StoreError) as error:
             raise RequestRefused(ResponseCode.SYSTEM_ERROR, f"the message can't be stored: {error}") from None
+        statistics = self._own.statistics
+        statistics.sent_back(properties[RETRY_TOPIC], request.group)
+        if dead:
+            statistics.dead(properties[RETRY_TOPIC], request.group)
         return None
 
     def _dead_letters(self, group: str) -> str:

@@ -14,7 +14,7 @@ from broker_py.admin.brokers import (
     update_broker_config,
     wipe_write_perm,
 )
-from broker_py.admin.targets import Outcome
+from broker_py.admin.targets import NotKnown, Outcome
 from broker_py.cli.commands.subcommand import (
     Answer,
     SubCommand,
@@ -98,8 +98,12 @@ def _write_perm(
         name = options.broker_name
         if getattr(options, "dry_run", False):
             return planned(f"{verb} the write permission of {name}", client.name_servers.addresses)
+        outcomes = await change(client, name)
+        unknown = [each.error for each in outcomes if isinstance(each.error, NotKnown)]
+        if unknown and len(unknown) == len(outcomes):
+            raise unknown[0]
         return answer_of_outcomes(
-            await change(client, name),
+            outcomes,
             lambda each: f"{verb} write perm of broker[{name}] in name server[{each.address}] OK, {each.count}",
             f"{verb} write perm of broker[{name}] failed",
         )

@@ -3,8 +3,8 @@
 import argparse
 from typing import Any, Final
 
-from broker_py.admin.connections import consumer_connection, member_states, producer_connection
-from broker_py.cli.commands.groups import version_text
+from broker_py.admin.connections import consumer_connection, member_states, producer_connection, stuck_queues
+from broker_py.admin.versions import version_text
 from broker_py.cli.commands.render import table, time_text
 from broker_py.cli.commands.subcommand import Answer, SubCommand, topic_option
 from broker_py.cli.options import Exit, Parser
@@ -98,10 +98,11 @@ async def _status(client: Client, options: argparse.Namespace) -> Answer:
         state = states[0]
         if state.error is not None:
             raise state.error
-        return Answer(data=state.info, lines=_info_lines(state.info))
+        return Answer(data=_info_json(state.info), lines=_info_lines(state.info))
     rows = [(n, state.client_id, version_text(state.version)) for n, state in enumerate(states, 1)]
     subscriptions = [_subscriptions(state.info) for state in states if state.error is None]
     same = all(each == subscriptions[0] for each in subscriptions)
+    stuck = [each for state in states for each in stuck_queues(state, client.now_ms())]
     lines = table(("Index", "ClientId", "Version"), rows)
     if subscriptions:
         lines += [
@@ -109,13 +110,17 @@ async def _status(client: Client, options: argparse.Namespace) -> Answer:
             "Same subscription in the same group of consumer"
             if same
             else "WARN: Different subscription in the same group of consumer!!!",
+            *(["", "Rebalance OK"] if same else []),
+            *stuck,
         ]
     failed = [state for state in states if state.error is not None]
     return Answer(
         data={
             "sameSubscription": same,
+            "stuckQueues": stuck,
             "members": [
-                {"clientId": state.client_id, "version": state.version, "runningInfo": state.info} for state in states
+                {"clientId": state.client_id, "version": state.version, "runningInfo": _info_json(state.info)}
+                for state in states
             ],
         },
         lines=lines,
@@ -126,6 +131,16 @@ async def _status(client: Client, options: argparse.Namespace) -> Answer:
 
 def _subscriptions(info: dict[str, Any]) -> set[tuple[str, str]]:
     return {(str(each.get("topic")), str(each.get("subString"))) for each in objects_of(info, "subscriptionSet")}
+
+
+def _info_json(info: dict[str, Any]) -> dict[str, Any]:
+    """Return what a member says of itself; tables by queue, which is no key of JSON, become lists."""
+    return {
+        name: [{**queue.to_json(), **dict_of(value, queue)} for queue in value if isinstance(queue, MessageQueue)]
+        if isinstance(value, dict) and any(isinstance(key, MessageQueue) for key in value)
+        else value
+        for name, value in info.items()
+    }
 
 
 def _info_lines(info: dict[str, Any]) -> list[str]:

@@ -4,12 +4,12 @@ import argparse
 from typing import Any, Final
 
 from broker_py.admin.groups import GroupProgress, GroupSummary, consumer_progress, group_list
+from broker_py.admin.versions import version_text
 from broker_py.cli.commands.render import fields_json, table, time_text
 from broker_py.cli.commands.subcommand import Answer, SubCommand, checked, truth
 from broker_py.cli.options import Parser
 from broker_py.client.client import Client
 
-_V4_0_0_SNAPSHOT: Final = 212
 _SUMMARY_HEADERS: Final = ("Group", "Count", "Version", "Type", "Model", "TPS", "Diff Total")
 _TYPES: Final = {"CONSUME_ACTIVELY": "PULL", "CONSUME_PASSIVELY": "PUSH", "CONSUME_POP": "POP"}
 
@@ -107,19 +107,6 @@ def _summary_json(group: GroupSummary) -> dict[str, Any]:
         "diffTotal": group.diff_total,
         "clients": [fields_json(each) for each in there.clients] if there else [],
     }
-
-
-def version_text(version: int) -> str:
-    """Return the name of a version that a client sent, such as V5_1_0 for 433.
-
-    It is an ordinal of common MQVersion. Since 4.0 that has ten patches for each minor version and ten minor for
-    each major one, every one with a snapshot before it; what is older is shown as the number.
-    """
-    since = version - _V4_0_0_SNAPSHOT
-    if since < 0:
-        return str(version)
-    name = f"V{4 + since // 200}_{since % 200 // 20}_{since % 20 // 2}"
-    return name if since % 2 else name + "_SNAPSHOT"
 
 
 COMMANDS: Final = {"consumerProgress": SubCommand(_options, _run, watched=True)}

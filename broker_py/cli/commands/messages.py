@@ -14,6 +14,8 @@ from broker_py.admin.messages import (
     send_again,
     send_message,
 )
+from broker_py.admin.traces import trace_send
+from broker_py.admin.tracks import tracks_of
 from broker_py.cli.commands.render import body_text, fields_json, message_json, table, time_text
 from broker_py.cli.commands.subcommand import (
     Answer,
@@ -31,7 +33,8 @@ from broker_py.cli.options import Exit, Parser
 from broker_py.client.client import Client
 from broker_py.client.messages import OutgoingMessage, ReceivedMessage
 from broker_py.client.queue_reader import TOOLS_GROUP
-from broker_py.errors import ConfigError
+from broker_py.client.sending import SendResult
+from broker_py.errors import BrokerPyError, ConfigError
 from broker_py.model.message_queue import MessageQueue
 
 _PRODUCER_GROUP: Final = "TOOLS_PRODUCER"
@@ -62,7 +65,19 @@ async def _query(client: Client, options: argparse.Namespace) -> Answer:
         raise ConfigError("the queue offset is missing: -o N")
     queue = MessageQueue(options.topic, options.broker_name, options.queue_id)
     message = await message_at(client, queue, options.offset)
-    return Answer(data=message_json(message), lines=_message_lines(message, options.charset))
+    return await _found(client, message, options.charset)
+
+
+async def _found(client: Client, message: ReceivedMessage, charset: str) -> Answer:
+    """Show a message, and which groups have consumed it."""
+    tracks = await tracks_of(client, message)
+    lines = _message_lines(message, charset)
+    if tracks:
+        lines += ["", ""]
+    for each in tracks:
+        fields = f"consumerGroup={each.consumer_group}, trackType={each.track_type}"
+        lines.append(f"MessageTrack [{fields}, exceptionDesc={each.error or 'null'}]")
+    return Answer(data=message_json(message) | {"tracks": [fields_json(each) for each in tracks]}, lines=lines)
 
 
 def _message_lines(message: ReceivedMessage, charset: str) -> list[str]:
@@ -81,10 +96,14 @@ def _message_lines(message: ReceivedMessage, charset: str) -> list[str]:
         ("Born Host:", message.born_host),
         ("Store Host:", message.store_host),
         ("System Flag:", message.sys_flag),
-        ("Properties:", ", ".join(f"{name}={value}" for name, value in message.properties.items())),
+        ("Properties:", _braced(message.properties)),
         ("Message Body:", body_text(message.body, charset)),
     ]
     return [f"{name:<20} {value}" for name, value in pairs]
+
+
+def _braced(properties: dict[str, str]) -> str:
+    return "{" + ", ".join(f"{name}={value}" for name, value in properties.items()) + "}"
 
 
 def _by_key_options(parser: Parser) -> None:
@@ -103,23 +122,28 @@ async def _by_key(client: Client, options: argparse.Namespace) -> Answer:
 def _by_unique_id_options(parser: Parser) -> None:
     topic_option(parser)
     parser.add_argument("-i", "--msgId", dest="message_id", required=True, metavar="ID", help="id of the message")
-    parser.add_argument("-a", "--showAll", dest="all", action="store_true", help="all with this id, not the newest")
+    parser.add_argument(
+        "-a", "--showAll", dest="all", action="store_true", help="all with this id, not the oldest alone"
+    )
+    _member_options(parser)
     _charset_option(parser)
 
 
 async def _by_unique_id(client: Client, options: argparse.Namespace) -> Answer:
+    _check_member(options)
     messages = await messages_by_unique_id(client, options.topic, options.message_id)
-    shown = messages if options.all else messages[-1:]
-    lines = [line for message in shown for line in _message_lines(message, options.charset)]
-    return Answer(data=[message_json(message) for message in shown], lines=lines)
+    shown = messages if options.all else messages[:1]
+    if options.client_id is not None:
+        return await _consume_now(client, shown[0].offset_id, shown[0], options)
+    answers = [await _found(client, message, options.charset) for message in shown]
+    return Answer(data=[each.data for each in answers], lines=[line for each in answers for line in each.lines])
 
 
 def _by_offset_id_options(parser: Parser) -> None:
     parser.add_argument(
         "-i", "--msgId", dest="message_id", required=True, metavar="ID", help="offset id of the message"
     )
-    parser.add_argument("-g", "--consumerGroup", dest="group", metavar="GROUP", help="with -d: a consumer group")
-    parser.add_argument("-d", "--clientId", dest="client_id", metavar="ID", help="have this member consume it now")
+    _member_options(parser)
     parser.add_argument(
         "-s", "--sendMessage", dest="resend", type=checked(truth), default=False, metavar="true|false", help="once more"
     )
@@ -127,26 +151,37 @@ def _by_offset_id_options(parser: Parser) -> None:
     _charset_option(parser)
 
 
-async def _by_offset_id(client: Client, options: argparse.Namespace) -> Answer:
+def _member_options(parser: Parser) -> None:
+    parser.add_argument("-g", "--consumerGroup", dest="group", metavar="GROUP", help="with -d: a consumer group")
+    parser.add_argument("-d", "--clientId", dest="client_id", metavar="ID", help="have this member consume it now")
+
+
+def _check_member(options: argparse.Namespace) -> None:
     if (options.group is None) != (options.client_id is None):
         raise ConfigError("a member of a group is named by both: -g GROUP -d ID")
+
+
+async def _consume_now(client: Client, offset_id: str, message: ReceivedMessage, options: argparse.Namespace) -> Answer:
+    result = await consume_directly(client, offset_id, message, options.group, options.client_id)
+    fault = None if result.get("consumeResult") == "CR_SUCCESS" else f"{options.client_id} did not consume it"
+    return Answer(
+        data=result,
+        lines=[f"{name}={str(value).lower() if isinstance(value, bool) else value}" for name, value in result.items()],
+        notes=[] if fault is None else [fault],
+        status=Exit.DONE if fault is None else Exit.FAILED,
+    )
+
+
+async def _by_offset_id(client: Client, options: argparse.Namespace) -> Answer:
+    _check_member(options)
     message = await message_by_offset_id(client, options.message_id)
     if options.client_id is not None:
-        result = await consume_directly(client, options.message_id, message, options.group, options.client_id)
-        fault = None if result.get("consumeResult") == "CR_SUCCESS" else f"{options.client_id} did not consume it"
-        return Answer(
-            data=result,
-            lines=[
-                f"{name}={str(value).lower() if isinstance(value, bool) else value}" for name, value in result.items()
-            ],
-            notes=[] if fault is None else [fault],
-            status=Exit.DONE if fault is None else Exit.FAILED,
-        )
+        return await _consume_now(client, options.message_id, message, options)
     if options.resend:
         sent = await send_again(client, message, _PRODUCER_GROUP)
         place = f"{sent.broker_name} queue {sent.queue_id} offset {sent.queue_offset}"
         return Answer(data=fields_json(sent), lines=[f"{sent.status.value} {sent.message_id} {place}"])
-    return Answer(data=message_json(message), lines=_message_lines(message, options.charset))
+    return await _found(client, message, options.charset)
 
 
 def _send_options(parser: Parser) -> None:
@@ -163,21 +198,36 @@ def _send_options(parser: Parser) -> None:
         type=checked(truth),
         default=False,
         metavar="true|false",
-        help="not supported: must be false",
+        help="record that it was sent (queryMsgTraceById)",
     )
 
 
 async def _send(client: Client, options: argparse.Namespace) -> Answer:
     if options.queue_id is not None and options.broker_name is None:
         raise ConfigError("a queue (-i) needs its broker: -b NAME")
-    if options.trace:
-        raise ConfigError("tracing (-m true) is not supported")
     message = OutgoingMessage(topic=options.topic, body=options.body.encode(), tags=options.tags, keys=options.keys)
+    began_ms = client.now_ms()
     result = await send_message(
         client, message, _PRODUCER_GROUP, broker_name=options.broker_name, queue_id=options.queue_id
     )
     row = (result.broker_name, result.queue_id, result.status.value, result.message_id)
-    return Answer(data=fields_json(result), lines=table(("Broker Name", "QID", "Send Result", "MsgId"), [row]))
+    notes: list[str] = []
+    status = Exit.DONE
+    if options.trace:
+        notes, status = await _record(client, message, result, began_ms)
+    lines = table(("Broker Name", "QID", "Send Result", "MsgId"), [row])
+    return Answer(data=fields_json(result), lines=lines, notes=notes, status=status)
+
+
+async def _record(client: Client, message: OutgoingMessage, result: SendResult, began_ms: int) -> tuple[list[str], int]:
+    """Record that a message was sent. It was, whatever becomes of its record."""
+    cost_ms = client.now_ms() - began_ms
+    try:
+        if await trace_send(client, message, result, _PRODUCER_GROUP, began_ms, cost_ms):
+            return [], Exit.DONE
+    except BrokerPyError as error:
+        return [f"the message is sent, and that is not recorded: {error}"], Exit.FAILED
+    return [f"{result.broker_name} wants no traces: its traceOn is false"], Exit.DONE
 
 
 def _consume_options(parser: Parser) -> None:

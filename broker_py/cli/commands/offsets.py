@@ -89,7 +89,10 @@ async def _reset(client: Client, options: argparse.Namespace) -> Answer:
     )
     act = plan_reset if options.dry_run else reset_offsets
     moves = await act(client, group, topic, options.timestamp, force=options.force)
-    return _answer(moves, title, dry_run=options.dry_run)
+    answer = _answer(moves, title, dry_run=options.dry_run)
+    if moves and all(each.before is None for each in moves):
+        answer.notes.append(f"the group {group} had no offset in {topic} before")
+    return answer
 
 
 async def _reset_queue(client: Client, options: argparse.Namespace) -> Answer:

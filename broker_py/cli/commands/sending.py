@@ -75,12 +75,13 @@ async def _broker(client: Client, options: argparse.Namespace) -> Answer:
 
 
 def _result(each: TimedSend) -> str:
-    if each.result is None:
+    result = each.result
+    if result is None:
         return str(each.error)
-    place = f"brokerName={each.result.broker_name}, queueId={each.result.queue_id}"
+    queue = f"topic={result.topic}, brokerName={result.broker_name}, queueId={result.queue_id}"
     return (
-        f"SendResult [sendStatus={each.result.status.value}, msgId={each.result.message_id}, "
-        f"offsetMsgId={each.result.offset_id}, {place}, queueOffset={each.result.queue_offset}]"
+        f"SendResult [sendStatus={result.status.value}, msgId={result.message_id}, "
+        f"offsetMsgId={result.offset_id}, messageQueue=MessageQueue [{queue}], queueOffset={result.queue_offset}]"
     )
 
 

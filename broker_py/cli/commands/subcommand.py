@@ -162,6 +162,7 @@ def answer_of_outcomes(outcomes: list[Outcome], done: Callable[[Outcome], str], 
             {
                 "address": each.address,
                 "done": each.error is None,
+                **({} if each.topic is None else {"topic": each.topic}),
                 **({} if each.count is None else {"count": each.count}),
                 **({} if each.error is None else {"error": str(each.error)}),
             }

@@ -25,6 +25,7 @@ from broker_py.cli.options import Exit, Parser
 from broker_py.client.client import Client
 from broker_py.model.group import GroupConfig
 
+_RULE: Final = "=" * 29
 # Field → (options, conversion, what it is). One that isn't given is the default of a group, but for these two, which
 # RocketMQ's command sets to false.
 _FALSE_UNLESS_GIVEN: Final = ("consume_from_min_enable", "consume_broadcast_enable")
@@ -48,8 +49,8 @@ async def _get(client: Client, options: argparse.Namespace) -> Answer:
     found = await group_configs(client, options.group)
     lines: list[str] = []
     for broker, config in found:
-        lines.append(f"============={broker.cluster}:{broker.broker_name}=============")
-        lines += [f"{name:<40}=  {value}" for name, value in fields_json(config).items()]
+        lines.append(f"{_RULE}{broker.cluster}:{broker.broker_name}{_RULE}")
+        lines += [f"{name:<40}=  {_shown(value)}" for name, value in fields_json(config).items()]
     data = [
         {"clusterName": broker.cluster, "brokerName": broker.broker_name, **fields_json(config)}
         for broker, config in found
@@ -58,6 +59,11 @@ async def _get(client: Client, options: argparse.Namespace) -> Answer:
         note = f"no broker knows the consumer group {options.group}"
         return Answer(data=data, lines=[], notes=[note], status=Exit.FAILED)
     return Answer(data=data, lines=lines)
+
+
+def _shown(value: object) -> object:
+    """Return a value as properties and JSON have it."""
+    return json.dumps(value) if isinstance(value, bool | dict) else value
 
 
 def _update_options(parser: Parser) -> None:
@@ -117,7 +123,11 @@ async def _delete(client: Client, options: argparse.Namespace) -> Answer:
         outcomes = await delete_group(client, options.group, options.cluster, clean_offsets=options.clean_offsets)
     return answer_of_outcomes(
         outcomes,
-        lambda each: f"delete subscription group [{options.group}] from [{each.address}] success.",
+        lambda each: (
+            f"delete subscription group [{options.group}] from broker [{each.address}] success."
+            if each.topic is None
+            else f"delete topic [{each.topic}] from {each.address} success"
+        ),
         f"the consumer group {options.group} was not deleted",
     )
 

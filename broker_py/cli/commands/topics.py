@@ -86,7 +86,7 @@ def _route_table(route: TopicRoute) -> list[str]:
         addresses = ", ".join(f"{number}={address}" for number, address in sorted(broker.broker_addrs.items()))
         mine = queues.get(broker.broker_name)
         numbers = (mine.read_queue_nums, mine.write_queue_nums, mine.perm) if mine else (0, 0, 0)
-        rows.append((broker.cluster, broker.broker_name, addresses, *numbers))
+        rows.append((broker.cluster, broker.broker_name, f"{{{addresses}}}", *numbers))
     reads = sum(each.read_queue_nums for each in route.queue_datas)
     writes = sum(each.write_queue_nums for each in route.queue_datas)
     rows.append(("Total:", len(queues), "", reads, writes, ""))

@@ -88,6 +88,24 @@ class CloneGroupOffsetRequest:
 
 
 @dataclass(kw_only=True)
+class ForbiddenRequest:
+    """May a group read a topic? Without `readable` nothing is changed: request 353."""
+
+    group: str
+    topic: str
+    readable: bool | None = None
+
+
+@dataclass(kw_only=True)
+class CorrectionRequest:
+    """How far all groups of a topic are but some, compared with one: request 308."""
+
+    topic: str
+    filter_groups: str | None = None
+    compare_group: str | None = None
+
+
+@dataclass(kw_only=True)
 class StatsRequest:
     """One statistic by its name and key: request 315."""
 

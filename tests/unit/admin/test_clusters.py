@@ -85,4 +85,4 @@ def test_write_permission_is_taken_and_given_back_at_name_servers(cluster: FakeC
 
 def test_a_broker_that_the_name_server_does_not_know_is_an_outcome_with_an_error(cluster: FakeCluster) -> None:
     [outcome] = cluster.ask(lambda client: wipe_write_perm(client, "broker-z"))
-    assert "no such broker" in str(outcome.error)
+    assert str(outcome.error) == "no broker broker-z is registered there"

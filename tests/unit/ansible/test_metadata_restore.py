@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from broker_py.model.group import GroupConfig
+from broker_py.model.subscription import ConsumerData
 from broker_py.model.topic import TopicConfig
 from plugins.module_utils.cluster import ClusterFault
 from plugins.modules.metadata_restore import (
@@ -138,7 +139,7 @@ def test_a_broker_that_the_backup_does_not_have_is_named(cluster: FakeCluster) -
 def test_a_group_with_members_is_not_set_back(cluster: FakeCluster) -> None:
     cluster.store_a.add_topic("T", 4)
     cluster.store_a.fill("T", 0, [b"1", b"2", b"3"])
-    cluster.store_a.members["G"] = {"me@1": Any}  # type: ignore[dict-item]
+    cluster.store_a.members["G"] = {"me@1": ConsumerData(group_name="G")}
     with pytest.raises(ClusterFault, match="G has members now"):
         ask(cluster, tables(), offsets=True)
     assert ("G", "T", 0) not in cluster.store_a.offsets

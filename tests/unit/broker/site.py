@@ -241,7 +241,7 @@ class Site:
             lambda handle: handle,
         ).register(router)
         AssignmentHandler(config, self.modes, self.consumers, self._queues).register(router)
-        AckHandler(config, self.store, self.topics, self.pop.acker).register(router)
+        AckHandler(config, self.store, self.topics, self.pop.acker, self.statistics).register(router)
 
     def metadata(self, name: str) -> MetadataFile:
         """Return one of the files of the store's config directory."""

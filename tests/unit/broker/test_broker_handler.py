@@ -2,6 +2,7 @@
 
 import pytest
 
+from broker_py.broker.config import BrokerRole
 from broker_py.store.config import StoreConfig
 from broker_py.wire.codes import RequestCode, ResponseCode
 from tests.unit.broker.site import Site, ext_of
@@ -9,7 +10,7 @@ from tests.unit.broker.site import Site, ext_of
 
 def test_properties_are_shown_as_text_with_their_version() -> None:
     reply = Site().ask(RequestCode.GET_BROKER_CONFIG)
-    assert reply.body == b"brokerName=broker-a\n"
+    assert reply.body == b"brokerName=broker-a\nfilterServerNums=0\nuseTLS=false\n"
     assert ext_of(reply)["version"].startswith('{"counter":0,')
 
 
@@ -82,3 +83,38 @@ def test_expired_files_are_deleted_when_an_operator_says_so() -> None:
 
 def test_the_state_of_replication_is_shown() -> None:
     assert Site().json(RequestCode.GET_BROKER_HA_STATUS) == {"master": True}
+
+
+# What Java's broker of 5.1.0 answers request 28 with (AdminBrokerProcessor.prepareRuntimeInfo, StoreStatsService,
+# DefaultMessageStore), but for scheduleMessageOffset_N, which the schedule gives, and what only a pool of buffers has.
+JAVA_KEYS = """
+bootTimestamp runtime putMessageEntireTimeMax putMessageTimesTotal putMessageFailedTimes putMessageSizeTotal
+putMessageDistributeTime putMessageAverageSize dispatchMaxBuffer getMessageEntireTimeMax putTps getFoundTps getMissTps
+getTotalTps getTransferredTps putLatency99 putLatency999 commitLogDiskRatio commitLogDiskRatio_/store/commitlog
+consumeQueueDiskRatio commitLogMinOffset commitLogMaxOffset brokerActive brokerVersionDesc brokerVersion
+msgPutTotalYesterdayMorning msgPutTotalTodayMorning msgPutTotalTodayNow msgGetTotalYesterdayMorning
+msgGetTotalTodayMorning msgGetTotalTodayNow dispatchBehindBytes pageCacheLockTimeMills earliestMessageTimeStamp
+startAcceptSendRequestTimeStamp timerReadBehind timerOffsetBehind timerCongestNum timerEnqueueTps timerDequeueTps
+remainTransientStoreBufferNumbs remainHowManyDataToFlush commitLogDirCapacity sendThreadPoolQueueSize
+sendThreadPoolQueueCapacity pullThreadPoolQueueSize pullThreadPoolQueueCapacity litePullThreadPoolQueueSize
+litePullThreadPoolQueueCapacity queryThreadPoolQueueSize queryThreadPoolQueueCapacity
+sendThreadPoolQueueHeadWaitTimeMills pullThreadPoolQueueHeadWaitTimeMills queryThreadPoolQueueHeadWaitTimeMills
+litePullThreadPoolQueueHeadWaitTimeMills EndTransactionQueueSize EndTransactionThreadPoolQueueCapacity
+"""
+
+
+def test_all_keys_of_java_are_there_and_are_text() -> None:
+    table = Site().json(RequestCode.GET_BROKER_RUNTIME_INFO)["table"]
+    assert set(JAVA_KEYS.split()) <= set(table)
+    assert all(isinstance(value, str) for value in table.values())
+
+
+def test_a_master_has_no_flushed_offset_of_its_master_to_reset() -> None:
+    ext = {"masterFlushOffset": 5}
+    assert Site().ask(RequestCode.RESET_MASTER_FLUSH_OFFSET, ext).code == 0
+    slave = Site(broker_role=BrokerRole.SLAVE, broker_id=1)
+    reply = slave.ask(RequestCode.RESET_MASTER_FLUSH_OFFSET, ext)
+    assert (reply.code, reply.remark) == (
+        ResponseCode.REQUEST_CODE_NOT_SUPPORTED,
+        "a slave keeps no flushed offset of its master: it compares its log with the master's (see haStatus)",
+    )

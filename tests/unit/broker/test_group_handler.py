@@ -1,4 +1,4 @@
-"""Requests 43, 45, 200, 201, 207, 352 and 402."""
+"""Requests 43, 45, 200, 201, 207, 352, 353 and 402."""
 
 import errno
 from typing import Any
@@ -84,3 +84,41 @@ def test_slaves_get_groups_and_offsets() -> None:
     site.offsets.commit("g", "T", 2, 5)
     assert "g" in site.json(RequestCode.GET_ALL_SUBSCRIPTIONGROUP_CONFIG)["subscriptionGroupTable"]
     assert site.json(RequestCode.GET_ALL_CONSUMER_OFFSET)["offsetTable"] == {"T@g": {"2": 5}}
+
+
+def forbid(site: Site, readable: bool | None = None, topic: str = "T") -> Any:
+    ext = {"group": "g", "topic": topic} | ({} if readable is None else {"readable": str(readable).lower()})
+    return site.json(RequestCode.UPDATE_AND_GET_GROUP_FORBIDDEN, ext)
+
+
+def test_a_group_can_be_forbidden_to_read_a_topic() -> None:
+    site = Site()
+    put(site, {"groupName": "g"})
+    site.topics.create_if_missing("U", 1)
+    assert forbid(site) == {"group": "g", "topic": "T", "readable": True}
+    assert forbid(site, False) == {"group": "g", "topic": "T", "readable": False}
+    assert forbid(site, False, "U")["readable"] is False
+    assert site.groups.to_json()["forbiddenTable"] == {"g": {"T": 4, "U": 4}}
+    site.store.close()
+    again = Site(site.files)
+    assert forbid(again)["readable"] is False
+    assert forbid(again, True)["readable"] is True
+    assert forbid(again, topic="U")["readable"] is False  # Java forgets about the group's other topics
+    again.ask(RequestCode.DELETE_SUBSCRIPTIONGROUP, {"groupName": "g"})
+    assert again.groups.to_json()["forbiddenTable"] == {}
+
+
+@pytest.mark.parametrize(("group", "topic"), [("unknown", "T"), ("g", "unknown")])
+def test_nothing_is_forbidden_of_what_is_not_there(group: str, topic: str) -> None:
+    site = Site()
+    put(site, {"groupName": "g"})
+    ext = {"group": group, "topic": topic, "readable": "false"}
+    assert site.ask(RequestCode.UPDATE_AND_GET_GROUP_FORBIDDEN, ext).code != 0
+    assert site.groups.to_json()["forbiddenTable"] == {}
+
+
+def test_a_slave_forbids_nothing() -> None:
+    site = Site(broker_role=BrokerRole.SLAVE, broker_id=1)
+    ext = {"group": "g", "topic": "T", "readable": "false"}
+    reply = site.ask(RequestCode.UPDATE_AND_GET_GROUP_FORBIDDEN, ext)
+    assert (reply.code, "from slave broker" in (reply.remark or "")) == (ResponseCode.SYSTEM_ERROR, True)

@@ -1,4 +1,4 @@
-"""Requests 202, 208, 300, 303, 317, 321, 343 and 345."""
+"""Requests 202, 208, 300, 303, 308, 317, 321, 343 and 345."""
 
 from typing import Any
 
@@ -156,3 +156,20 @@ def test_units_tell_whether_a_group_wants_them() -> None:
     shown = units(site, consumerGroup="online")
     assert [unit["eval"] for unit in shown["queueData"]] == [False, False, False, True]
     assert shown["subscriptionData"]["subString"] == "A"
+
+
+def corrections(site: Site, **ext: str) -> Any:
+    return site.json(RequestCode.QUERY_CORRECTION_OFFSET, {"topic": "T", **ext})["correctionOffsets"]
+
+
+def test_the_slowest_group_of_each_queue_unless_the_compared_one_is_behind_it() -> None:
+    site = a_site()
+    for group, offset in (("h", 2), ("i", 3)):
+        site.offsets.commit(group, "T", 0, offset)
+    site.offsets.commit("i", "T", 1, 5)
+    site.offsets.commit("h", "U", 0, 0)
+    assert corrections(site) == {"0": 1, "1": 5}
+    assert corrections(site, filterGroups="g,unknown") == {"0": 2, "1": 5}
+    assert corrections(site, filterGroups="g", compareGroup="i") == {"0": 2, "1": 5}
+    assert corrections(site, filterGroups="g", compareGroup="g") == {"0": (1 << 63) - 1, "1": 5}
+    assert site.offsets.offset("g", "T", 0) == 1  # Java forgets the offsets of groups that are left out

@@ -68,6 +68,17 @@ def test_nothing_that_names_a_path_or_a_secret_or_a_port_can_be_changed_by_reque
                 assert not any(word in setting.field.split("_") for word in words), setting.name
 
 
+def test_the_list_of_name_servers_can_be_changed_and_takes_nothing_but_addresses() -> None:
+    files = MemoryFiles()
+    config = load_live_config(files, None, OWNERS)
+    config.update("namesrvAddr=10.0.0.1\\:9876;ns2.example\\:9876\n")
+    assert config.get(BrokerConfig).namesrv_addr == ("10.0.0.1:9876", "ns2.example:9876")
+    for bad in ("/etc/passwd", "http://x/", "$(id):1", "10.0.0.1", "10.0.0.1:99999", "a b:1", "x:9876;;`id`:1"):
+        with pytest.raises(ConfigError, match="namesrvAddr"):
+            config.update(f"namesrvAddr={bad}\n")
+    assert config.get(BrokerConfig).namesrv_addr == ("10.0.0.1:9876", "ns2.example:9876")
+
+
 @pytest.mark.parametrize(
     "topic", ["../../x", "a/b", "..", ".", "a\\b", "/etc/passwd", "a\x00b", "x" * 128, "", "a b", "%00/../x"]
 )

@@ -258,6 +258,19 @@ def test_without_a_heartbeat_a_group_has_no_subscription() -> None:
     assert refusal(site, sysFlag=0) == ResponseCode.SUBSCRIPTION_NOT_EXIST
 
 
+def test_a_group_that_may_not_read_the_topic_is_refused() -> None:
+    site = Site()
+    site.ask(RequestCode.HEART_BEAT, {}, a_heartbeat("g", "c", {"T": "*"}))
+    site.groups.allow_reading("g", "T", False)
+    reply = site.pull(sysFlag=0)
+    assert (reply.code, reply.remark) == (
+        ResponseCode.NO_PERMISSION,
+        "the consumer group[g] is forbidden for topic[T]",
+    )
+    site.groups.allow_reading("g", "T", True)
+    assert refusal(site, sysFlag=0) == ResponseCode.PULL_NOT_FOUND
+
+
 def test_a_subscription_of_another_kind_in_a_heartbeat_is_refused_at_the_pull() -> None:
     site = Site()
     body = a_heartbeat("g", "c", {})

@@ -17,7 +17,7 @@ _HEAD: Final = """\
 # mqadmin
 
 This file is made by `make docs` from the definitions of the commands. Names and options are those of RocketMQ 5.1, and
-so are the tables, but for columns that are wider. Beyond that:
+so are the columns of tables; [differences.md](differences.md#tools) has what is printed differently. Beyond that:
 
 - `-n` may be in `$NAMESRV_ADDR`. `-o json|yaml|csv` is for scripts; where RocketMQ's command has an `-o` of its own,
   both work (a value that is no form of output is RocketMQ's), and `--output` always does.

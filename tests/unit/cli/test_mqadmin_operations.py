@@ -9,7 +9,7 @@ import pytest
 from broker_py.cli.mqadmin import main
 from broker_py.message.ids import offset_message_id, pack_host
 from broker_py.model.message_queue import MessageQueue
-from broker_py.model.subscription import ConsumerData
+from broker_py.model.subscription import ConsumerData, Subscription
 from broker_py.wire.codes import RequestCode, ResponseCode
 from broker_py.wire.command import Reply
 from tests.unit.client.fake_broker import FakeServer, json_reply
@@ -282,6 +282,35 @@ def test_the_members_of_a_group_and_what_they_do(cluster: FakeCluster, capsys: C
     assert asked(cluster.a, RequestCode.GET_CONSUMER_RUNNING_INFO)[-1]["jstackEnable"] == "true"
 
 
+@pytest.mark.parametrize(
+    ("orderly", "queue", "what"),
+    [
+        ("true", {"locked": False, "lastLockTimestamp": 0}, "can't lock for a while"),
+        ("true", {"locked": True, "droped": True, "tryUnlockTimes": 3}, "unlock 3 times, still failed"),
+        ("false", {"cachedMsgCount": 5, "lastConsumeTimestamp": 0}, "can't consume for a while, maybe blocked"),
+        ("true", {"locked": True}, None),
+        ("false", {"cachedMsgCount": 0, "lastConsumeTimestamp": 0}, None),
+    ],
+)
+def test_queues_that_a_member_does_not_get_on_with_are_named(
+    cluster: FakeCluster, capsys: Capture, orderly: str, queue: dict[str, object], what: str | None
+) -> None:
+    client_id = _online(cluster)
+    for broker in (cluster.a, cluster.b):
+        broker.running_info = {
+            "properties": {"PROP_CONSUME_TYPE": "CONSUME_PASSIVELY", "PROP_CONSUMEORDERLY": orderly},
+            "mqTable": {MessageQueue("T", "broker-a", 1): queue},
+        }
+    _, out, _ = mqadmin(capsys, "consumerStatus", "-g", "G")
+    stuck = data(capsys, "consumerStatus", "-g", "G")["stuckQueues"]
+    if what is None:
+        assert stuck == []
+    else:
+        place = f"{client_id} MessageQueue [topic=T, brokerName=broker-a, queueId=1] "
+        assert stuck[0].startswith(place + what)
+        assert place + what in out
+
+
 def test_a_client_that_is_no_member_is_named(cluster: FakeCluster, capsys: Capture) -> None:
     _online(cluster)
     status, _, err = mqadmin(capsys, "consumerStatus", "-g", "G", "-i", "nobody")
@@ -312,6 +341,85 @@ def test_a_message_can_be_sent_again_or_consumed_at_once(cluster: FakeCluster, c
     assert "SEND_OK" in mqadmin(capsys, "queryMsgById", "-i", offset_id, "-s", "true")[1]
     status, _, err = mqadmin(capsys, "queryMsgById", "-i", offset_id, "-g", "G")
     assert (status, "-g GROUP -d ID" in err) == (2, True)
+
+
+def _track(capsys: Capture, offset: int) -> Any:
+    _, out, _ = mqadmin(capsys, "queryMsgByOffset", "-t", "T", "-b", "broker-a", "-i", 1, "-o", offset)
+    (shown,) = data(capsys, "queryMsgByOffset", "-t", "T", "-b", "broker-a", "-i", 1, "-o", offset)["tracks"]
+    fields = f"consumerGroup={shown['consumerGroup']}, trackType={shown['trackType']}"
+    assert f"MessageTrack [{fields}, exceptionDesc={shown['error'] or 'null'}]" in out
+    return shown
+
+
+def test_a_message_is_shown_with_what_groups_did_with_it(cluster: FakeCluster, capsys: Capture) -> None:
+    client_id = _online(cluster)
+    cluster.store_a.offsets["G", "T", 1] = 1
+
+    def join(*tags: str, kind: str = "CONSUME_PASSIVELY") -> None:
+        subscription = Subscription(topic="T", tags=tags)
+        for store in (cluster.store_a, cluster.store_b):
+            store.join(client_id, ConsumerData(group_name="G", consume_type=kind, subscriptions=(subscription,)))
+
+    join("x")
+    assert _track(capsys, 0) == {"consumerGroup": "G", "trackType": "CONSUMED_BUT_FILTERED", "error": None}
+    join()
+    assert _track(capsys, 0)["trackType"] == "CONSUMED"
+    assert _track(capsys, 1)["trackType"] == "NOT_CONSUME_YET"
+    join(kind="CONSUME_ACTIVELY")
+    assert _track(capsys, 1)["trackType"] == "PULL"
+    join(kind="CONSUME_POP")
+    assert _track(capsys, 1)["trackType"] == "UNKNOWN"
+
+
+def test_a_group_without_members_is_not_online(cluster: FakeCluster, capsys: Capture) -> None:
+    for store in (cluster.store_a, cluster.store_b):
+        store.add_topic("%RETRY%G", 1)
+    cluster.store_a.offsets["G", "T", 1] = 1
+    track = _track(capsys, 0)
+    assert (track["trackType"], track["error"].startswith("CODE:206 DESC:")) == ("NOT_ONLINE", True)
+
+
+def test_that_a_message_was_sent_is_recorded_on_demand(cluster: FakeCluster, capsys: Capture) -> None:
+    for store in (cluster.store_a, cluster.store_b):
+        store.add_topic("RMQ_SYS_TRACE_TOPIC", 1)
+    argv = ("sendMessage", "-t", "T", "-p", "body", "-k", "k l", "-c", "tag")
+    untraced = data(capsys, *argv)["messageId"]
+    sent = data(capsys, *argv, "-m", "true")
+    (record,) = data(capsys, "consumeMessage", "-t", "RMQ_SYS_TRACE_TOPIC")
+    assert record["keys"] == f"{sent['messageId']} k l"
+    fields = record["body"].removesuffix("\x02").split("\x01")
+    assert fields[0] == "Pub"
+    assert fields[2:8] == ["DefaultRegion", "TOOLS_PRODUCER", "T", sent["messageId"], "tag", "k l"]
+    assert [fields[9], *fields[11:]] == ["4", "0", sent["offsetId"], "true"]
+    (trace,) = data(capsys, "queryMsgTraceById", "-i", sent["messageId"])
+    assert (trace["kind"], trace["group"], trace["success"]) == ("Pub", "TOOLS_PRODUCER", True)
+    assert mqadmin(capsys, "queryMsgTraceById", "-i", untraced)[0] == 1
+
+
+def test_a_message_whose_record_is_refused_is_sent_all_the_same(cluster: FakeCluster, capsys: Capture) -> None:
+    status, out, err = mqadmin(capsys, "sendMessage", "-t", "T", "-p", "body", "-m", "true")
+    assert (status, "SEND_OK" in out, "that is not recorded: " in err) == (1, True, True)
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [
+        ("wipeWritePerm", "-b", "broker-x"),
+        ("addWritePerm", "-b", "broker-x"),
+        ("queryMsgByOffset", "-t", "T", "-b", "broker-x", "-i", 0, "-o", 0),
+        ("sendMessage", "-t", "T", "-p", "x", "-b", "broker-x", "-i", 0),
+    ],
+)
+def test_a_broker_that_nobody_knows_is_answered_with_a_near_one(capsys: Capture, argv: tuple[object, ...]) -> None:
+    status, _, err = mqadmin(capsys, *argv)
+    assert status != 0
+    assert "there is no broker broker-x; did you mean broker-" in err
+
+
+def test_a_reset_of_a_group_that_never_was_says_so(capsys: Capture) -> None:
+    status, _, err = mqadmin(capsys, "resetOffsetByTime", "-g", "typo", "-t", "T", "-s", "now")
+    assert (status, "the group typo had no offset in T before" in err) == (0, True)
+    assert "had no offset" not in mqadmin(capsys, "resetOffsetByTime", "-g", "typo", "-t", "T", "-s", "now")[2]
 
 
 # Statistics

@@ -2,7 +2,7 @@
 
 import pytest
 
-from broker_py.cli.commands.groups import version_text
+from broker_py.admin.versions import version_text
 from broker_py.cli.commands.render import table, time_text
 
 

@@ -287,8 +287,14 @@ class FakeBroker(FakeServer):
         connections = [
             {"clientId": each, "clientAddr": "10.0.0.9:40000", "language": "PYTHON", "version": 433} for each in members
         ]
+        first = next(iter(members.values()))
         return json_reply(
-            {"connectionSet": connections, "consumeType": "CONSUME_PASSIVELY", "messageModel": "CLUSTERING"}
+            {
+                "connectionSet": connections,
+                "consumeType": first.consume_type,
+                "messageModel": first.message_model,
+                "subscriptionTable": {each.topic: each.to_json() for each in first.subscriptions},
+            }
         )
 
     def _progress(self, header: ConsumeStatsRequest, *_: Any) -> Reply:

@@ -77,17 +77,16 @@ class FakeNameServer(FakeServer):
         self.forgotten.append(f"{command.ext['topic']} of {command.ext['clusterName']}")
         return Reply()
 
-    def _store_of(self, command: Command) -> FakeStore:
-        for broker in self._brokers:
-            if broker.name == command.ext["brokerName"]:
-                return broker.store
-        raise RequestRefused(ResponseCode.SYSTEM_ERROR, "no such broker")
+    def _set_perm(self, command: Command, *, add: int, keep: int) -> str:
+        """Return how many topics a broker has: none where there is no such broker."""
+        named = [each.store for each in self._brokers if each.name == command.ext["brokerName"]]
+        return str(named[0].set_perm(add=add, keep=keep)) if named else "0"
 
     def _wipe(self, _header: None, command: Command, *_: Any) -> Reply:
-        return Reply(ext={"wipeTopicCount": str(self._store_of(command).set_perm(add=0, keep=~2))})
+        return Reply(ext={"wipeTopicCount": self._set_perm(command, add=0, keep=~2)})
 
     def _add(self, _header: None, command: Command, *_: Any) -> Reply:
-        return Reply(ext={"addTopicCount": str(self._store_of(command).set_perm(add=6, keep=0))})
+        return Reply(ext={"addTopicCount": self._set_perm(command, add=6, keep=0)})
 
     def _put_kv(self, _header: None, command: Command, *_: Any) -> Reply:
         self.order_conf[command.ext["key"]] = command.ext["value"]
