@@ -1,0 +1,193 @@
+"""Messages that wait in a store when a broker of the other kind gets it: delivered at their time, each once.
+
+    first broker takes some ─► second takes some ─► first again, until all are delivered
+
+Delay levels, times, and messages that were given back; half messages; popped ones that nobody acknowledged.
+"""
+
+import asyncio
+import time
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from broker_py.client.messages import ReceivedMessage
+from broker_py.wire.fastjson import loads_object
+from tests.interop.java import MixedCluster, why_not
+from tests.interop.pending import JavaProgram, by_key
+from tests.interop.shared_store import BROKER, JAVA_SECONDS, SharedStore
+from tests.support.cluster import PATIENCE, Daemon, until
+from tests.support.direct import Direct
+
+pytestmark = [
+    pytest.mark.skipif(why_not() is not None, reason=str(why_not())),
+    pytest.mark.timeout(600 * PATIENCE),
+]
+
+TOPIC: Final = "Later"
+RETRY_TOPIC: Final = "%RETRY%readers"
+LEVELS: Final = (1000, 6000, 12_000, 20_000, 30_000)
+COUNT: Final = 50
+BACK: Final = 12
+BACK_LEVEL: Final = 4
+NEVER: Final = {1, 3}
+CHECK_MS: Final = 6000
+INVISIBLE_MS: Final = 20_000
+_MARKS_SECONDS: Final = 4.0  # what is decided is written down in batches, every 3 s
+_REVIVE_MS: Final = 15_000  # a Java broker takes some seconds more
+_LATE_MS: Final = 4000 * PATIENCE
+# A Java broker notes only so often how far it is; what it delivered since then comes again when it was killed.
+_NOTED_MS: Final = 3000
+_NOTES: Final = {"flushDelayOffsetInterval": 1000, "timerFlushIntervalMs": 500, "flushConsumerOffsetInterval": 1000}
+
+
+@pytest.fixture
+def shared(cluster: MixedCluster) -> SharedStore:
+    return SharedStore(cluster, **_NOTES, messageDelayLevel=" ".join(f"{wait // 1000}s" for wait in LEVELS))
+
+
+def now_ms() -> int:
+    """The time as messages say it."""
+    return time.time_ns() // 1_000_000
+
+
+async def leave(client: JavaProgram, run: str) -> None:
+    """Leave messages that are due in 1 to 30 seconds."""
+    await client.does("leveled", TOPIC, run, COUNT, ",".join(map(str, LEVELS)))
+    await client.does("timed", TOPIC, run, COUNT, 1000, 30_000)
+    await client.does("back", "Plain", "readers", run, BACK, BACK_LEVEL)
+
+
+@pytest.mark.parametrize("how", ["stopped", "killed"])
+@pytest.mark.parametrize("first", ["ours", "java"])
+async def test_what_waits_is_delivered_at_its_time_by_whoever_has_the_store(
+    shared: SharedStore, tmp_path: Path, first: str, how: str
+) -> None:
+    one, other = shared.in_turn(first)
+    await shared.start(one)
+    await shared.make_topics(one, TOPIC, "Plain")
+    changes: list[tuple[int, int]] = []
+
+    async def change(before: Daemon, after: Daemon) -> None:
+        await asyncio.sleep(3)
+        began = now_ms()
+        await shared.end(before, how)
+        await shared.start(after)
+        changes.append((began, now_ms()))
+
+    async with JavaProgram.running("Pending", tmp_path / "client", shared.nameserver.address, BROKER) as client:
+        await leave(client, "first")
+        await change(one, other)
+        await leave(client, "second")
+        await change(other, one)
+        await leave(client, "third")
+    wanted = {
+        f"{run}-{kind}-{number}"
+        for run in ("first", "second", "third")
+        for kind in ("leveled", "timed")
+        for number in range(COUNT)
+    }
+    backs = {f"{run}-back-{number}" for run in ("first", "second", "third") for number in range(BACK)}
+    async with Direct() as direct:
+
+        async def complete() -> tuple[dict[str, list[ReceivedMessage]], dict[str, list[ReceivedMessage]]] | None:
+            found, back = await by_key(direct, one, TOPIC), await by_key(direct, one, RETRY_TOPIC, 1)
+            return (found, back) if found.keys() >= wanted and back.keys() >= backs else None
+
+        await until(complete, "all is delivered", JAVA_SECONDS)
+        await asyncio.sleep(3)
+        found, back = await by_key(direct, one, TOPIC), await by_key(direct, one, RETRY_TOPIC, 1)
+    assert set(found) == wanted
+    assert set(back) == backs
+    problems = [
+        problem for key, messages in found.items() for problem in faults(key, messages, due(messages[0]), changes, how)
+    ]
+    problems += [
+        problem
+        for key, messages in back.items()
+        for problem in faults(key, messages, messages[0].born_ms + LEVELS[BACK_LEVEL - 1], changes, how)
+    ]
+    assert problems == []
+    assert {message.reconsume_times for messages in back.values() for message in messages} == {1}
+
+
+def due(message: ReceivedMessage) -> int:
+    """The time before which a message must not be seen."""
+    return int(message.properties["due"])
+
+
+def faults(
+    key: str, messages: list[ReceivedMessage], due_ms: int, changes: list[tuple[int, int]], how: str
+) -> list[str]:
+    """Return what is wrong with the deliveries of a message."""
+    found = [f"{key} came {due_ms - message.stored_ms} ms early" for message in messages if message.stored_ms < due_ms]
+    # What was due while nobody served comes when somebody does.
+    latest = max([due_ms, *(end for began, end in changes if began - 1000 <= due_ms <= end)]) + _LATE_MS
+    first = min(message.stored_ms for message in messages)
+    if first > latest:
+        found.append(f"{key} came {first - due_ms} ms late")
+    may_come_again = how == "killed" and any(began - _NOTED_MS <= due_ms <= began for began, _ in changes)
+    if len(messages) > (2 if may_come_again else 1):
+        found.append(
+            f"{key} came {len(messages)} times, due {[due_ms - began for began, _ in changes]} ms after the changes"
+        )
+    return found
+
+
+@pytest.mark.parametrize("how", ["stopped", "killed"])
+@pytest.mark.parametrize("first", ["ours", "java"])
+async def test_half_messages_become_whole_or_nothing_at_whoever_has_the_store(
+    shared: SharedStore, tmp_path: Path, first: str, how: str
+) -> None:
+    one, other = shared.in_turn(first)
+    one.properties |= {"transactionCheckInterval": 3_600_000}
+    other.properties |= {"transactionCheckInterval": CHECK_MS, "transactionTimeOut": 1000}
+    await shared.start(one)
+    await shared.make_topics(one, TOPIC)
+    async with JavaProgram.running("Pending", tmp_path / "client", shared.nameserver.address, BROKER) as client:
+        await client.does("half", TOPIC, "run", COUNT)
+        await asyncio.sleep(_MARKS_SECONDS)
+        await shared.end(one, how)
+        await shared.start(other)
+        await client.does("end")
+        wanted = {f"run-half-{number}": 1 for number in range(COUNT) if number % 5 not in NEVER}
+        async with Direct() as direct:
+
+            async def complete() -> bool:
+                return (await by_key(direct, other, TOPIC)).keys() >= wanted.keys()
+
+            await until(complete, "all that was committed is delivered", JAVA_SECONDS)
+            await asyncio.sleep(1.5 * CHECK_MS / 1000)  # what is asked about once more comes once more
+            found = await by_key(direct, other, TOPIC)
+    assert {key: len(messages) for key, messages in found.items()} == wanted
+
+
+@pytest.mark.parametrize("how", ["stopped", "killed"])
+@pytest.mark.parametrize("first", ["ours", "java"])
+async def test_popped_messages_come_back_unless_they_are_acknowledged_at_whoever_has_the_store(
+    shared: SharedStore, tmp_path: Path, first: str, how: str
+) -> None:
+    one, other = shared.in_turn(first)
+    await shared.start(one)
+    await shared.make_topics(one, "Popped")
+    places = (shared.nameserver.address, BROKER, one.address, "Popped", "poppers")
+    async with JavaProgram.running("Popping", tmp_path / "client", *places) as client:
+        popped = await client.does("pop", "run", COUNT, INVISIBLE_MS)
+        await until(lambda: saved(shared), "the offsets are saved", JAVA_SECONDS)
+        await shared.end(one, how)
+        await shared.start(other)
+        await client.does("settle")
+        drained = await client.does("drain", INVISIBLE_MS + _REVIVE_MS)
+    assert len(popped) == COUNT
+    back = {key: int(due_ms) for _, key, fate, due_ms in popped if fate in {"left", "changed"}}
+    assert sorted(key for _, key, _, _ in drained) == sorted(back)
+    assert {times for _, _, times, _ in drained} == {"1"}
+    assert [key for _, key, _, at_ms in drained if int(at_ms) < back[key]] == []
+
+
+async def saved(shared: SharedStore) -> bool:
+    """True when the file of offsets says that all is popped: a killed broker has no other place for it."""
+    path = shared.ours.store / "config" / "consumerOffset.json"
+    offsets = loads_object(path.read_bytes())["offsetTable"] if path.exists() else {}
+    return bool(sum(offsets.get("Popped@poppers", {}).values()) == COUNT)
