@@ -4,6 +4,7 @@ import asyncio
 from collections import defaultdict
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -14,6 +15,7 @@ from tests.support.direct import Direct
 
 _HERE: Final = Path(__file__).parent
 _SECONDS: Final = 60.0 * PATIENCE
+_LATE_MS: Final = 4000 * PATIENCE
 
 
 class JavaProgram:
@@ -65,3 +67,36 @@ async def by_key(direct: Direct, broker: Daemon, topic: str, queues: int = 4) ->
             assert message.body.decode() == message.keys
             found[message.keys or ""].append(message)
     return dict(found)
+
+
+@dataclass(frozen=True)
+class Change:
+    """The time in which one broker ended and another began, and in what of it messages may come again."""
+
+    began_ms: int
+    ended_ms: int
+    again_ms: int = 0
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """How a message came that must not come before `due_ms`."""
+
+    key: str
+    messages: list[ReceivedMessage]
+    due_ms: int
+
+    def faults(self, changes: list[Change]) -> list[str]:
+        """Return what is wrong with it."""
+        due_ms = self.due_ms
+        times = sorted(message.stored_ms for message in self.messages)
+        found = [f"{self.key} came {due_ms - times[0]} ms early"] if times[0] < due_ms else []
+        # What was due while nobody served comes when somebody does.
+        while_away = [change.ended_ms for change in changes if change.began_ms - 1000 <= due_ms <= change.ended_ms]
+        if times[0] > max([due_ms, *while_away]) + _LATE_MS:
+            found.append(f"{self.key} came {times[0] - due_ms} ms late")
+        may_come_again = any(change.began_ms - change.again_ms <= due_ms <= change.began_ms for change in changes)
+        if len(times) > (2 if may_come_again else 1):
+            after = [due_ms - change.began_ms for change in changes]
+            found.append(f"{self.key} came {len(times)} times, due {after} ms after the changes")
+        return found

@@ -25,10 +25,10 @@ from broker_py.broker.pop.revive_queue import Pending, ReviveQueue
 from broker_py.broker.topics import TopicTable
 from broker_py.errors import ProtocolError, RequestRefused, StoreError
 from broker_py.message.properties import decode_properties, encode_properties
-from broker_py.message.record import RETRY_PREFIX, Message, MessageIllegal, Record, decode_record
+from broker_py.message.record import RETRY_PREFIX, Message, MessageIllegal, Record
 from broker_py.seams import Clock
 from broker_py.store.handles import NotCached, Patience
-from broker_py.store.reading import GetResult, GetStatus
+from broker_py.store.reading import GetStatus
 from broker_py.store.store import Store
 
 POSITION_GROUP: Final = "CID_RMQ_SYS_POP_POSITION"
@@ -204,7 +204,7 @@ class ReviveLog:
     def _read(self, queue: ReviveQueue) -> bool:
         """Read on; True when nothing is left to be read."""
         result = self._store.get(self.topic, queue.queue_id, queue.next_offset, _READ_COUNT, _READ_BYTES)
-        for record in _records(result):
+        for record in result.records():
             self._apply(queue, record)
         queue.next_offset = result.next_offset
         at_end = result.status in _END or result.next_offset >= result.max_offset
@@ -299,7 +299,7 @@ class ReviveLog:
     def _message(self, checkpoint: Checkpoint, queue_offset: int) -> Record | None:
         """Return a message that was popped; None when it isn't there any more."""
         result = self._store.get(checkpoint.topic, checkpoint.queue_id, queue_offset, 1, 1)
-        for record in _records(result):
+        for record in result.records():
             # Java gives up a message stored behind its pop, of a queue made anew; a clock set back must not do that.
             is_popped = record.stored_ms <= checkpoint.pop_time + _CLOCK_SET_BACK_MS
             return record if is_popped and record.queue_offset == queue_offset else None
@@ -373,14 +373,3 @@ class ReviveLog:
             self.put(again, queue.queue_id, done)
         except StoreError as error:
             done(error)
-
-
-def _records(result: GetResult) -> list[Record]:
-    records: list[Record] = []
-    for chunk in result.chunks:
-        position = 0
-        while position < len(chunk):
-            record = decode_record(chunk, position)
-            records.append(record)
-            position += record.size
-    return records
