@@ -137,7 +137,7 @@ async def test_javas_store_is_continued_by_ours_and_then_by_java(shared: Shared,
     await saved(ours.store, "Orders@readers")
     await shared.end(java, how)
     kept = shared.kept()
-    assert {"config/delayOffset.json", "config/timercheck", "timerwheel"} <= kept.keys()
+    assert {"config/delayOffset.json", "timerwheel"} <= kept.keys()
 
     await shared.start(ours)
     assert await shared.held() == at_java
