@@ -25,7 +25,7 @@ import org.apache.rocketmq.remoting.protocol.header.PopMessageRequestHeader;
  * word when it is done, by `failed` and a reason when it can't be:
  *
  * <pre>
- * java Popping NAMESRV BROKER ADDRESS TOPIC GROUP
+ * java Popping NAMESRV BROKER ADDRESS TOPIC GROUP IN_ORDER     true: a queue's messages one batch after the other
  *     pop RUN COUNT INVISIBLE   sends and pops: `popped KEY FATE DUE` each, in turn
  *                                   acked      acknowledged at once
  *                                   left       not acknowledged: comes back at DUE
@@ -47,6 +47,7 @@ public final class Popping {
     private final String address;
     private final String topic;
     private final String group;
+    private final boolean inOrder;
     private final DefaultMQProducer producer = new DefaultMQProducer("popping-producers");
     private final List<MessageExt> unsettled = new ArrayList<>();
 
@@ -55,6 +56,7 @@ public final class Popping {
         address = arguments[2];
         topic = arguments[3];
         group = arguments[4];
+        inOrder = Boolean.parseBoolean(arguments[5]);
         producer.setNamesrvAddr(arguments[0]);
         producer.setSendMsgTimeout(PATIENCE_MILLIS);
         producer.setMqClientApiTimeout(PATIENCE_MILLIS);
@@ -148,6 +150,7 @@ public final class Popping {
         header.setInitMode(FROM_FIRST);
         header.setExpType("TAG");
         header.setExp("*");
+        header.setOrder(inOrder);
         header.setBornTime(System.currentTimeMillis());
         header.setPollTime(POLL_MILLIS);
         CompletableFuture<PopResult> answer = new CompletableFuture<>();

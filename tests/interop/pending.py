@@ -14,7 +14,7 @@ from tests.support.cluster import PATIENCE, Daemon
 from tests.support.direct import Direct
 
 _HERE: Final = Path(__file__).parent
-_SECONDS: Final = 60.0 * PATIENCE
+_SECONDS: Final = 120.0 * PATIENCE
 _LATE_MS: Final = 4000 * PATIENCE
 
 

@@ -28,6 +28,7 @@ pytestmark = [
 
 TOPIC: Final = "Later"
 PLAIN: Final = "Plain"
+POPPED: Final = "Popped"
 RETRY_TOPIC: Final = "%RETRY%readers"
 LEVELS: Final = (1000, 6000, 12_000, 20_000, 30_000)
 _LEVEL_TEXT: Final = " ".join(f"{wait // 1000}s" for wait in LEVELS)
@@ -36,9 +37,9 @@ BACK: Final = 12
 BACK_LEVEL: Final = 4
 NEVER: Final = {1, 3}
 CHECK_MS: Final = 6000
-INVISIBLE_MS: Final = 20_000
+INVISIBLE_MS: Final = int(20_000 * PATIENCE)  # the other broker is to be there before it is up
 _MARKS_SECONDS: Final = 4.0  # what is decided is written down in batches, every 3 s
-_REVIVE_MS: Final = 15_000  # a Java broker takes some seconds more
+_REVIVE_MS: Final = int(15_000 * PATIENCE)  # a Java broker takes some seconds more
 # A Java broker notes only so often how far it is; what it delivered since then comes again when it was killed.
 _NOTED_MS: Final = 3000
 _COPIED_MS: Final = {"ours": 5000, "java": 65_000}  # and a slave copies it every 2 s, or a minute
@@ -179,31 +180,53 @@ async def test_half_messages_become_whole_or_nothing_at_whoever_has_the_store(
     assert {key: len(messages) for key, messages in found.items()} == wanted
 
 
-@pytest.mark.parametrize("how", ["stopped", "killed"])
-@pytest.mark.parametrize("first", ["ours", "java"])
-async def test_popped_messages_come_back_unless_they_are_acknowledged_at_whoever_has_the_store(
-    shared: SharedStore, tmp_path: Path, first: str, how: str
-) -> None:
+async def pop_at_one_and_drain_at_the_other(
+    shared: SharedStore, directory: Path, first: str, how: str, *, in_order: bool
+) -> tuple[dict[str, int], list[tuple[str, int, int]]]:
+    """Pop messages; return when those come back that nobody acknowledged, and what came: key, times before, time."""
     one, other = shared.in_turn(first)
     await shared.start(one)
-    await shared.make_topics(one, "Popped")
-    places = (shared.nameserver.address, BROKER, one.address, "Popped", "poppers")
-    async with JavaProgram.running("Popping", tmp_path / "client", *places) as client:
+    await shared.make_topics(one, POPPED)
+    places = (shared.nameserver.address, BROKER, one.address, POPPED, "poppers", str(in_order).lower())
+    async with JavaProgram.running("Popping", directory, *places) as client:
         popped = await client.does("pop", "run", COUNT, INVISIBLE_MS)
-        await until(lambda: saved(shared), "the offsets are saved", JAVA_SECONDS)
+        file = "consumerOrderInfo.json" if in_order else "consumerOffset.json"
+        await until(lambda: saved(shared.ours.store / "config" / file), "what is popped is saved", JAVA_SECONDS)
         await shared.end(one, how)
         await shared.start(other)
         await client.does("settle")
         drained = await client.does("drain", INVISIBLE_MS + _REVIVE_MS)
     assert len(popped) == COUNT
     back = {key: int(due_ms) for _, key, fate, due_ms in popped if fate in {"left", "changed"}}
-    assert sorted(key for _, key, _, _ in drained) == sorted(back)
-    assert {times for _, _, times, _ in drained} == {"1"}
-    assert [key for _, key, _, at_ms in drained if int(at_ms) < back[key]] == []
+    return back, [(key, int(times), int(at_ms)) for _, key, times, at_ms in drained]
 
 
-async def saved(shared: SharedStore) -> bool:
-    """True when the file of offsets says that all is popped: a killed broker has no other place for it."""
-    path = shared.ours.store / "config" / "consumerOffset.json"
-    offsets = loads_object(path.read_bytes())["offsetTable"] if path.exists() else {}
-    return bool(sum(offsets.get("Popped@poppers", {}).values()) == COUNT)
+@pytest.mark.parametrize("how", ["stopped", "killed"])
+@pytest.mark.parametrize("first", ["ours", "java"])
+async def test_popped_messages_come_back_unless_they_are_acknowledged_at_whoever_has_the_store(
+    shared: SharedStore, tmp_path: Path, first: str, how: str
+) -> None:
+    back, drained = await pop_at_one_and_drain_at_the_other(shared, tmp_path / "client", first, how, in_order=False)
+    assert sorted(key for key, _, _ in drained) == sorted(back)
+    assert {times for _, times, _ in drained} == {1}
+    assert [key for key, _, at_ms in drained if at_ms < back[key]] == []
+
+
+@pytest.mark.parametrize("how", ["stopped", "killed"])
+@pytest.mark.parametrize("first", ["ours", "java"])
+async def test_a_queue_that_is_popped_in_order_gives_nothing_before_its_time_at_whoever_has_the_store(
+    shared: SharedStore, tmp_path: Path, first: str, how: str
+) -> None:
+    back, drained = await pop_at_one_and_drain_at_the_other(shared, tmp_path / "client", first, how, in_order=True)
+    assert back.keys() <= {key for key, _, _ in drained}, "with them comes what was popped behind them"
+    assert min(at_ms for _, _, at_ms in drained) >= min(back.values())
+    assert [key for key, _, at_ms in drained if at_ms < back.get(key, 0)] == []
+
+
+async def saved(path: Path) -> bool:
+    """True when the file of a table has the whole topic: a killed broker has no other place for it."""
+    table = loads_object(path.read_bytes()) if path.exists() else {}
+    if path.name == "consumerOffset.json":
+        return bool(sum(table.get("offsetTable", {}).get(f"{POPPED}@poppers", {}).values()) == COUNT)
+    queues = table.get("table", {}).get(f"{POPPED}@poppers", {}).values()
+    return bool(sum(len(queue["o"]) for queue in queues) == COUNT)
