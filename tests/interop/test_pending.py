@@ -33,6 +33,7 @@ RETRY_TOPIC: Final = "%RETRY%readers"
 LEVELS: Final = (1000, 6000, 12_000, 20_000, 30_000)
 _LEVEL_TEXT: Final = " ".join(f"{wait // 1000}s" for wait in LEVELS)
 COUNT: Final = 50
+IN_ORDER: Final = 24  # a pop gets at most 32, and the next one nothing of their queues
 BACK: Final = 12
 BACK_LEVEL: Final = 4
 NEVER: Final = {1, 3}
@@ -106,6 +107,12 @@ async def test_a_slave_of_the_other_kind_that_becomes_the_master_delivers_what_w
         for topic in (TOPIC, PLAIN, RETRY_TOPIC):  # before the slave starts: one of Java's asks once a minute
             await direct.make_topic(before.address, topic)
         await after.start()
+
+        async def has_topics() -> bool:
+            body = (await direct.tell(after.address, RequestCode.GET_ALL_TOPIC_CONFIG)).body
+            return {TOPIC, RETRY_TOPIC} <= set(loads_object(body)["topicConfigTable"])
+
+        await until(has_topics, "the slave has the topics", JAVA_SECONDS)
         async with JavaProgram.running("Pending", tmp_path / "client", nameserver.address, BROKER) as client:
             await leave(client, "run")
 
@@ -189,14 +196,15 @@ async def pop_at_one_and_drain_at_the_other(
     await shared.make_topics(one, POPPED)
     places = (shared.nameserver.address, BROKER, one.address, POPPED, "poppers", str(in_order).lower())
     async with JavaProgram.running("Popping", directory, *places) as client:
-        popped = await client.does("pop", "run", COUNT, INVISIBLE_MS)
+        count = IN_ORDER if in_order else COUNT
+        popped = await client.does("pop", "run", count, INVISIBLE_MS)
         file = "consumerOrderInfo.json" if in_order else "consumerOffset.json"
-        await until(lambda: saved(shared.ours.store / "config" / file), "what is popped is saved", JAVA_SECONDS)
+        await until(lambda: saved(shared.ours.store / "config" / file, count), "what is popped is saved", JAVA_SECONDS)
         await shared.end(one, how)
         await shared.start(other)
         await client.does("settle")
         drained = await client.does("drain", INVISIBLE_MS + _REVIVE_MS)
-    assert len(popped) == COUNT
+    assert len(popped) == count
     back = {key: int(due_ms) for _, key, fate, due_ms in popped if fate in {"left", "changed"}}
     return back, [(key, int(times), int(at_ms)) for _, key, times, at_ms in drained]
 
@@ -223,10 +231,10 @@ async def test_a_queue_that_is_popped_in_order_gives_nothing_before_its_time_at_
     assert [key for key, _, at_ms in drained if at_ms < back.get(key, 0)] == []
 
 
-async def saved(path: Path) -> bool:
-    """True when the file of a table has the whole topic: a killed broker has no other place for it."""
+async def saved(path: Path, count: int) -> bool:
+    """True when the file of a table has so many messages: a killed broker has no other place for it."""
     table = loads_object(path.read_bytes()) if path.exists() else {}
     if path.name == "consumerOffset.json":
-        return bool(sum(table.get("offsetTable", {}).get(f"{POPPED}@poppers", {}).values()) == COUNT)
+        return bool(sum(table.get("offsetTable", {}).get(f"{POPPED}@poppers", {}).values()) == count)
     queues = table.get("table", {}).get(f"{POPPED}@poppers", {}).values()
-    return bool(sum(len(queue["o"]) for queue in queues) == COUNT)
+    return bool(sum(len(queue["o"]) for queue in queues) == count)
