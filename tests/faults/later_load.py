@@ -12,9 +12,9 @@ from tests.faults.kind_load import KindLoad
 from tests.faults.promises import Again, Promises
 from tests.support.cluster import Cluster, Daemon
 
-LEVELS_SECONDS: Final = (1, 2, 3, 5)
+LEVELS_SECONDS: Final = (1, 2, 3, 4)
 """What levels 1 to 4 wait."""
-_LONGEST_MS: Final = 6_000
+_LONGEST_MS: Final = 4_000
 
 
 class LaterLoad(KindLoad):
@@ -103,7 +103,7 @@ class TimerLoad(LaterLoad):
     """By time: to wait so long, or until then. The wheel is small, so that some messages go round it more than once."""
 
     again = Again.AFTER_ANY_KILL
-    properties = {"timerFlushIntervalMs": 300, "timerPrecisionMs": 100, "timerRollWindowSlot": 25}
+    properties = {"timerFlushIntervalMs": 300, "timerPrecisionMs": 100, "timerRollWindowSlot": 15}
 
     def message(self, value: Value, now_ms: int) -> tuple[OutgoingMessage, int]:
         """Return a message, and when it is due if the broker gets it at once."""

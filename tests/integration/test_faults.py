@@ -34,7 +34,7 @@ async def test_a_broker_that_is_killed_under_a_kind_of_message_keeps_what_it_pro
     cluster: Cluster, caplog: pytest.LogCaptureFixture, load: str
 ) -> None:
     caplog.set_level(logging.CRITICAL)
-    report = await run_rounds(cluster, Rounds(load=load, seed=20260289, kills=3, pause_seconds=0.5))
+    report = await run_rounds(cluster, Rounds(load=load, seed=20260289, kills=3, pause_seconds=0.4))
     assert not report.found, "\n".join([report.summary(), *report.found.texts])
     assert report.outcomes[Outcome.ACKNOWLEDGED] > 20
     assert report.killed["under load"] == 3
