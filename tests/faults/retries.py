@@ -1,6 +1,7 @@
 """What a group saw that gives messages back, and whether their redeliveries were as they have to be.
 
-    deliver    a listener got a value that was given back so many times before (`times`)
+    deliver    a listener got a value that was given back so many times before (`times`); `by_client`: it could not be
+               given back, and its client has it come again by itself, however often
     give_back  it wants it again: after the wait of its level, and after `max_times` as a dead letter
     done       it wants it no more
 
@@ -67,14 +68,14 @@ class Retries:
             return None
         return course
 
-    def deliver(self, value: Value, times: int, now_ms: int) -> None:
+    def deliver(self, value: Value, times: int, now_ms: int, *, by_client: bool = False) -> None:
         """Note that a listener got a value."""
         course = self._known(value, "came")
         if course is None:
             return
         course.deliveries += 1
         self.redeliveries[times] += 1
-        if times > self._max_times:
+        if times > self._max_times and not by_client:
             self._found.add("too often", f"{value} came for time {times}: {course}")
         if times > 0:
             self._judge(value, course, times, now_ms, self._wait_ms(times - 1))

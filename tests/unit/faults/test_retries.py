@@ -93,6 +93,17 @@ def test_a_redelivery_more_than_allowed_is_too_often() -> None:
     assert retries.check().counts == {"too often": 1}
 
 
+def test_a_client_that_can_not_give_a_message_back_may_have_it_come_more_often() -> None:
+    retries = Retries(1, lambda _: 0)
+    retries.invoke(A, hopeless=True)
+    retries.answer(A, Outcome.ACKNOWLEDGED)
+    fail(retries, 0, 100)
+    retries.deliver(A, 2, 200, by_client=True)
+    retries.give_back(A, 2, 210)
+    retries.dead_letter(A, 220)
+    assert retries.check().counts == {}
+
+
 def test_what_was_refused_or_never_sent_is_a_phantom() -> None:
     retries = sent(outcome=Outcome.REFUSED)
     retries.deliver(A, 0, 0)
