@@ -116,5 +116,10 @@ class RetryLoad(KindLoad):
     def figures(self) -> str:
         """Return what is worth to be known of the run."""
         retries = self._retries
-        came = ", ".join(f"{count} for time {times}" for times, count in sorted(retries.redeliveries.items()))
-        return f"came {came}; {retries.dead_letters} dead letters, {retries.dead_twice} of them twice"
+        came = retries.redeliveries
+        counts = ", ".join(f"{came[times]} for time {times}" for times in range(MAX_TIMES + 1))
+        oftener = sum(count for times, count in came.items() if times > MAX_TIMES)
+        return (
+            f"came {counts}, {oftener} oftener by a client that could not give them back; "
+            f"{retries.dead_letters} dead letters, {retries.dead_twice} of them twice"
+        )
