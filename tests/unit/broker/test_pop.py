@@ -386,6 +386,16 @@ def test_what_is_out_in_order_is_kept_in_javas_file() -> None:
     assert again.offsets.offset("g", "T", 0) == 2
 
 
+def test_in_order_an_ack_of_a_pop_that_a_crash_made_forgotten_skips_nothing() -> None:
+    site = Site()
+    for body in (b"a", b"b"):
+        send(site, body)
+    acks = extra_infos(pop(site, order=True))
+    again = restart(site)
+    ack(again, acks[1])
+    assert bodies_of(pop(again, order=True)) == [b"a", b"b"]
+
+
 def test_entries_of_a_java_broker_are_read() -> None:
     site = a_site(1)
     pop_time = site.clock.now_ms()
