@@ -7,8 +7,9 @@ from typing import Final
 from broker_py.wire.codes import RequestCode
 from broker_py.wire.fastjson import loads_object
 from tests.interop.java import JavaDaemon
-from tests.support.cluster import Cluster, Daemon, free_port, until
+from tests.support.cluster import Cluster, Daemon, until
 from tests.support.direct import Direct
+from tests.support.ports import free_port
 from tests.support.slow_link import SlowLink
 
 TOPIC: Final = "Faults"
