@@ -1,4 +1,4 @@
-"""An orderly group of RocketMQ's Java client and ours: order is kept whoever comes and goes, and through a lost broker."""
+"""Orderly groups of Java's client and ours: order is kept whoever comes and goes, and through a lost broker."""
 
 import asyncio
 from contextlib import AsyncExitStack
