@@ -3,16 +3,17 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 import pytest
 
 from broker_py.client import Client
 from broker_py.wire.codes import RequestCode
 from broker_py.wire.fastjson import dumps
-from tests.support.client_lab import ClientLab
+from tests.support.client_lab import FIRST, ClientLab
 from tests.support.cluster import CLUSTER_NAME, Cluster, Daemon, until
 from tests.support.direct import Direct
-from tests.support.members import Journal, Load, OwnMembers, committed, consumed, options_for, settled
+from tests.support.members import Journal, Load, OwnMembers, committed, consumed, settled
 
 TOPIC = "Ordered"
 GROUP = "G_Ordered"
@@ -27,7 +28,7 @@ class Group:
     def __init__(self, lab: ClientLab, client: Client) -> None:
         self.client = client
         self.journal = Journal()
-        self.members = OwnMembers(lab, TOPIC, GROUP, self.journal, options_for(orderly=True), work_ms=2)
+        self.members = OwnMembers(lab, TOPIC, GROUP, self.journal, work_ms=2, options=replace(FIRST, orderly=True))
 
     def judge(self, sent: set[int]) -> None:
         """Fail where order was not kept, or where two members had a queue at once."""

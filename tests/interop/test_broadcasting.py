@@ -2,14 +2,15 @@
 
 import os
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from broker_py.client import Client, ConsumeFromWhere, Identity, OutgoingMessage, PushOptions
+from broker_py.client import Client, Identity, OutgoingMessage, PushOptions
 from tests.interop.java import MixedCluster, why_not
 from tests.interop.member_programs import MemberProgram, go_members, java_members, why_no_go
-from tests.support.client_lab import ClientLab, Inbox
+from tests.support.client_lab import FIRST, ClientLab, Inbox
 from tests.support.cluster import CLUSTER_NAME, until
 from tests.support.members import Journal
 
@@ -25,11 +26,7 @@ needs_go = pytest.mark.skipif(why_no_go() is not None, reason=str(why_no_go()))
 
 
 def options(directory: Path) -> PushOptions:
-    return PushOptions(
-        broadcasting=True,
-        offset_directory=str(directory / ".rocketmq_offsets"),
-        consume_from_where=ConsumeFromWhere.FIRST_OFFSET,
-    )
+    return replace(FIRST, broadcasting=True, offset_directory=str(directory / ".rocketmq_offsets"))
 
 
 async def send(client: Client, keys: range) -> None:

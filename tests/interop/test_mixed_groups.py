@@ -10,7 +10,7 @@ from tests.interop.java import MixedCluster, why_not
 from tests.interop.member_programs import MemberProgram, go_members, java_members, why_no_go
 from tests.support.client_lab import ClientLab
 from tests.support.cluster import CLUSTER_NAME
-from tests.support.members import Journal, Load, Members, OwnMembers, consumed, options_for, settled
+from tests.support.members import Journal, Load, Members, OwnMembers, consumed, settled
 
 JOINS_AND_LEAVES = 20
 MESSAGES_EACH = 150
@@ -39,7 +39,7 @@ async def test_a_mixed_group_loses_nothing_in_a_storm_and_shares_the_queues_afte
     async with AsyncExitStack() as stack:
         client = await stack.enter_async_context(lab.client())
         await lab.topic(client, TOPIC, queues=QUEUES)
-        own = OwnMembers(lab, TOPIC, GROUP, journal, options_for(), work_ms=1)
+        own = OwnMembers(lab, TOPIC, GROUP, journal, work_ms=1)
         stack.push_async_callback(own.leave_all)
         clients: dict[str, Members] = {"ours": own}
         for name in official:

@@ -2,6 +2,7 @@
 
 import asyncio
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,9 +10,9 @@ import pytest
 from broker_py.client import Client
 from tests.interop.java import MixedCluster, why_not
 from tests.interop.member_programs import MemberProgram, java_members
-from tests.support.client_lab import ClientLab
+from tests.support.client_lab import FIRST, ClientLab
 from tests.support.cluster import CLUSTER_NAME
-from tests.support.members import Journal, Load, OwnMembers, consumed, options_for, settled
+from tests.support.members import Journal, Load, OwnMembers, consumed, settled
 
 TOPIC = "MixedOrdered"
 GROUP = "G_MixedOrdered"
@@ -84,7 +85,7 @@ async def _members(
     lab = ClientLab(namesrv, CLUSTER_NAME)
     client = await stack.enter_async_context(lab.client())
     await lab.topic(client, TOPIC)
-    own = OwnMembers(lab, TOPIC, GROUP, journal, options_for(orderly=True), work_ms=2)
+    own = OwnMembers(lab, TOPIC, GROUP, journal, work_ms=2, options=replace(FIRST, orderly=True))
     stack.push_async_callback(own.leave_all)
     running = MemberProgram.running(
         java_members(directory), directory, namesrv, TOPIC, GROUP, journal, mode="orderly", work_ms=2

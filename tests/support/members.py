@@ -11,7 +11,6 @@ from typing import Final, Protocol
 from broker_py.client import (
     Client,
     ConsumeContext,
-    ConsumeFromWhere,
     ConsumeStatus,
     MessageQueue,
     OutgoingMessage,
@@ -21,7 +20,7 @@ from broker_py.client import (
     allocate_averagely,
 )
 from broker_py.errors import BrokerPyError
-from tests.support.client_lab import ClientLab
+from tests.support.client_lab import FIRST, ClientLab, a_broker
 from tests.support.cluster import PATIENCE, until
 
 SETTLE_SECONDS: Final = 60.0
@@ -91,7 +90,9 @@ class Members(Protocol):
 class OwnMembers:
     """Members by our client library, each a client of its own whose listener takes `work_ms` a message."""
 
-    def __init__(self, lab: ClientLab, topic: str, group: str, journal: Journal, options: PushOptions, work_ms: int):
+    def __init__(
+        self, lab: ClientLab, topic: str, group: str, journal: Journal, work_ms: int, options: PushOptions = FIRST
+    ) -> None:
         self._lab = lab
         self._topic = topic
         self._group = group
@@ -129,11 +130,6 @@ class OwnMembers:
 
 def _now_ms() -> int:
     return time.time_ns() // 1_000_000
-
-
-def options_for(*, orderly: bool = False) -> PushOptions:
-    """Options of members that want all there is."""
-    return PushOptions(orderly=orderly, consume_from_where=ConsumeFromWhere.FIRST_OFFSET)
 
 
 class Load:
@@ -190,7 +186,7 @@ async def settled(client: Client, topic: str, group: str, members: int) -> dict[
     The members are asked themselves, through a broker. Returns the queues by client id.
     """
     queues = await client.topic_queues(topic)
-    address = (await client.routes.find(topic)).broker_datas[0].any_address
+    address = await a_broker(client, topic)
 
     async def shared() -> dict[str, list[MessageQueue]] | None:
         connected = (await client.brokers.group_connections(address, group)).clients
