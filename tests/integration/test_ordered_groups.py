@@ -94,7 +94,9 @@ async def test_order_is_kept_when_the_broker_is_killed_and_a_member_joins_as_it_
         group.judge(load.sent)
 
 
-async def test_the_other_master_goes_on_in_order(cluster: Cluster) -> None:
+async def test_the_other_master_goes_on_in_order(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("broker_py.client.routes.MAX_AGE_SECONDS", 2)  # members learn soon that it is back
+    monkeypatch.setattr("broker_py.client.member.REBALANCE_SECONDS", 2)
     await cluster.nameserver().start()
     one, other = cluster.broker("broker-a"), cluster.broker("broker-b")
     async with group_on(cluster, one, other) as group:
