@@ -185,11 +185,13 @@ def test_an_orderly_queue_waits_for_its_lock_and_for_the_message_that_failed(clu
     assert unlocked
 
 
+@pytest.mark.parametrize("how", ["its connection is lost", "it is over"])
 def test_an_orderly_queue_whose_lock_was_lost_goes_on_where_the_group_stands(
-    cluster: FakeCluster, monkeypatch: pytest.MonkeyPatch
+    cluster: FakeCluster, monkeypatch: pytest.MonkeyPatch, how: str
 ) -> None:
     monkeypatch.setattr("broker_py.client.orderly_consumption.LOCK_AGAIN_SECONDS", 0.01)
     cluster.store_a.fill("T", 0, [b"0", b"1", b"2", b"3", b"4"])
+    clock = ManualClock()
     granted = True
     peers: list[Any] = []
 
@@ -209,12 +211,18 @@ def test_an_orderly_queue_whose_lock_was_lost_goes_on_where_the_group_stands(
         got.append(messages[0].body)
         if messages[0].body == b"1":
             granted = False
-            await asyncio.get_running_loop().run_in_executor(None, cluster.do, close())
+            if how == "it is over":
+                clock.advance(31_000)
+            else:
+                await asyncio.get_running_loop().run_in_executor(None, cluster.do, close())
         return ConsumeStatus.SUCCESS
 
-    async def run(client: Client) -> None:
+    async def run() -> None:
         nonlocal granted
-        async with client.push_consumer(GROUP, {"T": "*"}, listen, options(orderly=True)):
+        async with (
+            cluster.client(clock) as client,
+            client.push_consumer(GROUP, {"T": "*"}, listen, options(orderly=True)),
+        ):
             await eventually(lambda: len(peers) >= 5)
             assert got == [b"0", b"1"]
             assert cluster.store_a.offsets.get((GROUP, "T", 0)) is None, "not ours to commit"
@@ -222,7 +230,7 @@ def test_an_orderly_queue_whose_lock_was_lost_goes_on_where_the_group_stands(
             granted = True
             await eventually(lambda: len(got) == 4)
 
-    cluster.ask(run)
+    asyncio.run(run())
     assert got == [b"0", b"1", b"3", b"4"]
     assert cluster.store_a.offsets[GROUP, "T", 0] == 5
 
