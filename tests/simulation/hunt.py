@@ -58,15 +58,16 @@ def within(seconds: float, simulate: Callable[[], _T]) -> _T:
 
 def findings(states: int, seed: int) -> Iterator[tuple[str, int, list[str]]]:
     """Give (check, states, findings) of small simulations, in turn: a fault shows soon in the one that is for it."""
-    simulations: tuple[tuple[str, Callable[[int, int], Simulation]], ...] = (
-        ("store", lives),
-        ("pair", pairs),
-        ("replica", replicas),
-        ("later deliveries", deferrals),
+    # The less a state costs, the more of them.
+    simulations: tuple[tuple[str, Callable[[int, int], Simulation], int], ...] = (
+        ("store", lives, states // 2),
+        ("pair", pairs, states // 2),
+        ("replica", replicas, states // 3),
+        ("later deliveries", deferrals, states // 6),
     )
     for number in range(_ROUNDS):
-        for name, simulate in simulations:
-            run = partial(simulate, seed + number, states // _ROUNDS // len(simulations))
+        for name, simulate, share in simulations:
+            run = partial(simulate, seed + number, share // _ROUNDS)
             try:
                 done = within(_SECONDS, run)
             except (Exception, Endless) as error:
