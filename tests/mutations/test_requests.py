@@ -44,8 +44,8 @@ class Attack:
         data = self.frames.unsound()
         if random.random() < 0.2:
             data += self.frames.unsound()
-        decoder, step = FrameDecoder(), random.choice((len(data), len(data), max(1, len(data) // 3), 1))
-        step = max(step, len(data) // 100)
+        decoder, size = FrameDecoder(), len(data)
+        step = max(1, size // 100, random.choice((size, size, size // 3, 1)))
         with self._meter.timed(data):
             try:
                 for start in range(0, len(data), step):
