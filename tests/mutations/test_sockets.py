@@ -124,8 +124,8 @@ class Site:
         return [resident_kib(pid_of(daemon)) for daemon in self.daemons]
 
     def files(self) -> list[int]:
-        """Open files of each."""
-        return [len(list(Path(f"/proc/{pid_of(daemon)}/fd").iterdir())) for daemon in self.daemons]
+        """Open files of each, without those of a store, which has as many as there are queues, up to a bound."""
+        return [sum("/store/" not in path for path in open_files(pid_of(daemon))) for daemon in self.daemons]
 
 
 def pid_of(daemon: Daemon) -> int:
@@ -133,6 +133,17 @@ def pid_of(daemon: Daemon) -> int:
     assert daemon.process is not None
     assert daemon.process.poll() is None, f"{daemon.command} ended with {daemon.process.returncode}"
     return daemon.process.pid
+
+
+def open_files(pid: int) -> list[str]:
+    """What a process has open."""
+    found: list[str] = []
+    for path in Path(f"/proc/{pid}/fd").iterdir():
+        try:
+            found.append(str(path.readlink()))
+        except OSError:
+            pass  # closed meanwhile
+    return found
 
 
 class Attack:
