@@ -382,8 +382,11 @@ class Pair(MemoryPeer):
                     self.found.append(f"{kept.body[:8]!r} was acknowledged and is not at {place_of(kept)}")
 
     def _level(self) -> bool:
+        """True when both have the same, and the slave has said so: what is as long may still have to be compared."""
         master, slave = self.master.store, self.slave.store
-        return slave.written.value == master.written.value == slave.dispatched.value == master.dispatched.value
+        end = master.written.value
+        told = self.master.slaves.replicated_offset(end) == end
+        return told and slave.written.value == end == slave.dispatched.value == master.dispatched.value
 
 
 def place_of(kept: Kept) -> tuple[str, int, int]:
