@@ -185,10 +185,10 @@ async def settled(client: Client, topic: str, group: str, members: int) -> dict[
 
     The members are asked themselves, through a broker. Returns the queues by client id.
     """
-    queues = await client.topic_queues(topic)
     address = await a_broker(client, topic)
 
     async def shared() -> dict[str, list[MessageQueue]] | None:
+        queues = await client.topic_queues(topic)  # of all brokers, as soon as they are all known
         connected = (await client.brokers.group_connections(address, group)).clients
         ids = [each.client_id for each in connected]
         wanted = {each: allocate_averagely(queues, ids, each) for each in ids}
