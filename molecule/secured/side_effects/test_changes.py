@@ -43,7 +43,7 @@ def sends(layout: Layout, host: Host, secret: str) -> bool:
     """Say whether orders-app may send with a secret."""
     host.check_output("printf 'accessKey: orders-app\nsecretKey: %%s\n' %s > /root/orders.yml", secret)
     words = "sendMessage --credentials /root/orders.yml --tls /etc/broker-py/tls.properties -t Orders -p x -n"
-    return host.run(f"{MQADMIN} {words} '{layout.nameserver_addresses}'").rc == 0
+    return bool(host.run(f"{MQADMIN} {words} '{layout.nameserver_addresses}'").rc == 0)
 
 
 def test_a_changed_account_counts_without_a_restart(
