@@ -86,9 +86,7 @@ async def test_a_master_with_a_certificate_takes_slaves_by_tls_and_in_the_clear(
     await nameserver.start()
     master = cluster.broker(**{"tls.config.file": tls})
     by_tls = {"tls.config.file": tls, "tls.enable": "true", "haTlsEnable": "true"}
-    slaves = [
-        cluster.broker("broker-a", number, brokerRole="SLAVE", **more) for number, more in ((1, by_tls), (2, {}))
-    ]
+    slaves = [cluster.broker("broker-a", number, brokerRole="SLAVE", **more) for number, more in ((1, by_tls), (2, {}))]
     for broker in (master, *slaves):
         await broker.start()
 
