@@ -28,6 +28,15 @@ _TIMES: Final = (TIMER_DELAY_SEC, TIMER_DELAY_MS, TIMER_DELIVER_MS)
 _MAX_DIGITS: Final = 18
 MAX_LEVELS: Final = 0x10000  # as many as queue ids
 
+# How the two services deliver: so much at a time, and no more when so much is not safe yet.
+BATCH: Final = 32
+BATCH_BYTES: Final = 256 * 1024
+MAX_IN_FLIGHT: Final = 2048
+"""Messages that are stored anew and not safe yet."""
+SLICE_SECONDS: Final = 0.002
+PAUSE_SECONDS: Final = 0.5
+"""After a failure."""
+
 
 class Deferral:
     """Decides where a message waits. `congested(ms)`: too many messages are timed for that moment already."""

@@ -17,14 +17,21 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from broker_py.broker.alarm import Alarm, CallLater
-from broker_py.broker.deferral import destination
+from broker_py.broker.deferral import (
+    BATCH,
+    BATCH_BYTES,
+    MAX_IN_FLIGHT,
+    PAUSE_SECONDS,
+    SLICE_SECONDS,
+    destination,
+)
 from broker_py.broker.metadata import MetadataFile
 from broker_py.broker.own_messages import OwnMessages, moved
 from broker_py.broker.patient_reads import Fetch, PatientReads
 from broker_py.errors import StoreError
 from broker_py.message.delay import DelayLevels
 from broker_py.message.properties import DELAY, TIMER_DELAY_SEC, TIMER_DELIVER_MS, WAIT, decode_properties
-from broker_py.message.record import Message, MessageIllegal, Record, decode_record
+from broker_py.message.record import Message, MessageIllegal, Record
 from broker_py.model.data_version import DataVersion
 from broker_py.model.fields import dict_of, int_of
 from broker_py.model.topic import HALF_TOPIC, SCHEDULE_TOPIC
@@ -34,13 +41,6 @@ from broker_py.store.store import Store
 
 log = logging.getLogger(__name__)
 
-BATCH: Final = 32
-MAX_IN_FLIGHT: Final = 2048
-"""Messages that are stored anew and not safe yet."""
-_BATCH_BYTES: Final = 256 * 1024
-_SLICE_SECONDS: Final = 0.002
-_PAUSE_SECONDS: Final = 0.5
-"""After a failure."""
 _LOOK_SECONDS: Final = 1.0
 """While something waits, the clock is looked at so often: it may be set."""
 _GROUP: Final = "SCHEDULE_CONSUMER"
@@ -172,7 +172,7 @@ class ScheduleService:
         """Deliver what is due, for one slice of time."""
         if not self._running:
             return
-        end = self._clock.monotonic() + _SLICE_SECONDS
+        end = self._clock.monotonic() + SLICE_SECONDS
         more = True
         while more and self._in_flight < MAX_IN_FLIGHT:
             more = False
@@ -235,16 +235,9 @@ class ScheduleService:
         if count == 0:
             return [], level.next
         end = offset + count
-        result = self._store.get(SCHEDULE_TOPIC, level.queue_id, offset, count, _BATCH_BYTES)
-        data = b"".join(result.chunks)
-        records: list[Record] = []
-        position = 0
-        while position < len(data):
-            records.append(decode_record(data, position))
-            position += records[-1].size
-        return [record for record in records if record.queue_offset < end], max(
-            offset + 1, min(end, result.next_offset)
-        )
+        result = self._store.get(SCHEDULE_TOPIC, level.queue_id, offset, count, BATCH_BYTES)
+        records = [record for record in result.records() if record.queue_offset < end]
+        return records, max(offset + 1, min(end, result.next_offset))
 
     def _time_up(self, record: Record) -> Message | None:
         properties = decode_properties(record.properties)
@@ -293,10 +286,10 @@ class ScheduleService:
         log.warning("delayed messages of level %d are delivered later: %s", level.queue_id + 1, why)
         level.batches.clear()
         level.next = level.safe
-        level.paused_until = self._clock.monotonic() + _PAUSE_SECONDS
+        level.paused_until = self._clock.monotonic() + PAUSE_SECONDS
         level.due_ms = self._clock.now_ms()
         if self._running:
-            self._alarm.within(_PAUSE_SECONDS)
+            self._alarm.within(PAUSE_SECONDS)
 
 
 def _forced(level: _Level, flushed: int) -> None:

@@ -46,6 +46,8 @@ class Services:
         config, clock = settings.broker, host.clock
         topics, offsets = tables.topics, tables.offsets
         self.own = own = OwnMessages(store, acks, _soon)
+        self.timers = TimerService(store, own, host.files, clock, _later, cold_reads.fetch)
+        self.deferral = Deferral(settings.store, clock, self.timers.congested)
         self.pop = PopService(
             config,
             store,
@@ -58,14 +60,13 @@ class Services:
             store_host,
             _soon,
             cold_reads.fetch,
+            self.deferral,
         )
         self.decisions = Decisions(config, own, store_host, clock)
         self.transaction_checks = TransactionChecks(
             config, store, topics, offsets, producers, own, self.decisions, cold_reads.read, store_host, clock
         )
         self.schedule = ScheduleService(store, own, tables.file("delayOffset.json"), clock, _later, cold_reads.fetch)
-        self.timers = TimerService(store, own, host.files, clock, _later, cold_reads.fetch)
-        self.deferral = Deferral(settings.store, clock, self.timers.congested)
 
     def load(self) -> None:
         """Begin, once the store shows what it has; StoreError, OSError."""

@@ -16,7 +16,14 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from broker_py.broker.alarm import Alarm, CallLater
-from broker_py.broker.deferral import destination
+from broker_py.broker.deferral import (
+    BATCH,
+    BATCH_BYTES,
+    MAX_IN_FLIGHT,
+    PAUSE_SECONDS,
+    SLICE_SECONDS,
+    destination,
+)
 from broker_py.broker.own_messages import OwnMessages, moved
 from broker_py.broker.patient_reads import Fetch, PatientReads
 from broker_py.errors import StoreError
@@ -44,15 +51,8 @@ from broker_py.store.timer_wheel import Slot
 
 log = logging.getLogger(__name__)
 
-BATCH: Final = 32
-MAX_IN_FLIGHT: Final = 2048
-"""Messages that are stored anew and not safe yet."""
-_BATCH_BYTES: Final = 256 * 1024
 _CHAIN_UNITS: Final = 500
 """Units of a chain that are looked at in one go."""
-_SLICE_SECONDS: Final = 0.002
-_PAUSE_SECONDS: Final = 0.5
-"""After a failure."""
 _FAR_TICKS: Final = 1000
 """So many ticks in which nothing is due are passed one by one, more by a search for the next slot."""
 
@@ -205,10 +205,10 @@ class TimerService:
         more = False
         if now >= self._paused_until:
             try:
-                more = self._slice(now + _SLICE_SECONDS)
+                more = self._slice(now + SLICE_SECONDS)
             except (StoreError, OSError) as error:
                 log.warning("timed messages are delivered later: %s", error)
-                self._paused_until = now + _PAUSE_SECONDS
+                self._paused_until = now + PAUSE_SECONDS
         if more:
             self._alarm.within(0)
         else:
@@ -253,14 +253,8 @@ class TimerService:
         offset = max(self._next, self._store.min_offset(TIMER_TOPIC, 0))
         if offset >= self._store.max_offset(TIMER_TOPIC, 0):
             return [], self._next
-        result = self._store.get(TIMER_TOPIC, 0, offset, BATCH, _BATCH_BYTES)
-        data = b"".join(result.chunks)
-        records: list[Record] = []
-        position = 0
-        while position < len(data):
-            records.append(decode_record(data, position))
-            position += records[-1].size
-        return records, max(offset + 1, result.next_offset)
+        result = self._store.get(TIMER_TOPIC, 0, offset, BATCH, BATCH_BYTES)
+        return list(result.records()), max(offset + 1, result.next_offset)
 
     def _take(self, record: Record, batch: _Enqueued, now_ms: int) -> None:
         properties = decode_properties(record.properties)
@@ -328,7 +322,7 @@ class TimerService:
         while self._enqueued and self._enqueued[-1].start >= batch.start:
             self._enqueued.pop()
         self._next = batch.start
-        self._paused_until = self._clock.monotonic() + _PAUSE_SECONDS
+        self._paused_until = self._clock.monotonic() + PAUSE_SECONDS
 
     def _settle_queue(self) -> None:
         while self._enqueued and self._enqueued[0].left == 0:
@@ -442,7 +436,7 @@ class TimerService:
             current.left -= 1
             if error is not None:
                 current.failed = True
-                self._paused_until = self._clock.monotonic() + _PAUSE_SECONDS
+                self._paused_until = self._clock.monotonic() + PAUSE_SECONDS
                 log.warning("messages of %d ms are delivered later: %s", current.tick * self._precision, error)
             self._settle_ticks()
             self._go_on()

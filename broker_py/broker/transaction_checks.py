@@ -38,7 +38,7 @@ from broker_py.broker.topics import TopicTable
 from broker_py.errors import BrokerPyError, ProtocolError, StoreError
 from broker_py.message.ids import offset_message_id
 from broker_py.message.properties import CHECK_IMMUNITY_TIME, PGROUP, UNIQ_KEY, decode_properties
-from broker_py.message.record import Message, MessageIllegal, Record, decode_record
+from broker_py.message.record import Message, MessageIllegal, Record
 from broker_py.model.topic import CHECK_MAX_TIME_TOPIC, HALF_TOPIC, OP_HALF_TOPIC
 from broker_py.seams import Clock
 from broker_py.store.dispatch import Placed
@@ -197,15 +197,11 @@ class TransactionChecks:
         while not self._decisions.many:
             result = await self._get(OP_HALF_TOPIC, queue.queue_id, queue.op, 32)
             if result.status is GetStatus.FOUND:
-                for chunk in result.chunks:
-                    start = 0
-                    while start < len(chunk):
-                        op = decode_record(chunk, start)
-                        start += op.size
-                        offsets = decided_offsets(op)
-                        for offset in offsets:
-                            self._decisions.read(queue.queue_id, offset)
-                        queue.ops.append((op.queue_offset, max(offsets, default=-1)))
+                for op in result.records():
+                    offsets = decided_offsets(op)
+                    for offset in offsets:
+                        self._decisions.read(queue.queue_id, offset)
+                    queue.ops.append((op.queue_offset, max(offsets, default=-1)))
             elif result.status not in _AGAIN or result.next_offset <= queue.op:
                 return
             queue.op = result.next_offset
@@ -229,7 +225,7 @@ class TransactionChecks:
                     break
                 position = result.next_offset
                 continue
-            half = decode_record(b"".join(result.chunks))
+            half = next(result.records())
             position = half.queue_offset  # those before it are gone
             if self._decisions.is_decided(queue.queue_id, position):
                 continue

@@ -5,7 +5,7 @@ from enum import IntEnum
 from struct import Struct
 from typing import Final, Protocol
 
-from broker_py.message.record import CLAIM_BYTES, claimed_size, properties_of
+from broker_py.message.record import CLAIM_BYTES, Record, claimed_size, decode_record, properties_of
 from broker_py.store.commit_log import CommitLog
 from broker_py.store.config import StoreConfig
 from broker_py.store.consume_queue import BLANK_SIZE, UNIT, ConsumeQueue
@@ -64,6 +64,15 @@ class GetResult:
         self.count = 0
         self.size = 0
         self.lagging = False
+
+    def records(self) -> Iterator[Record]:
+        """Yield them, decoded."""
+        for chunk in self.chunks:
+            position = 0
+            while position < len(chunk):
+                record = decode_record(chunk, position)
+                position += record.size
+                yield record
 
 
 class Reader:

@@ -6,8 +6,10 @@ from typing import Final
 
 from broker_py.wire.codes import RequestCode
 from broker_py.wire.fastjson import loads_object
-from tests.support.cluster import Cluster, Daemon, free_port, until
+from tests.interop.java import JavaDaemon
+from tests.support.cluster import Cluster, Daemon, until
 from tests.support.direct import Direct
+from tests.support.ports import free_port
 from tests.support.slow_link import SlowLink
 
 TOPIC: Final = "Faults"
@@ -15,6 +17,7 @@ BROKER: Final = "broker-a"
 QUEUES: Final = 4
 _PATIENCE_SECONDS: Final = 60.0
 _READ_BYTES: Final = 1 << 20
+_EXCHANGE_BROKER_HA_INFO: Final = 906
 
 NewBroker = Callable[..., Daemon]
 
@@ -29,6 +32,7 @@ class Pair:
             "flushDiskType": "SYNC_FLUSH",
             "inSyncReplicas": 2,
             "slaveTimeout": 2000,
+            "slaveReadEnable": "true",
             "mappedFileSizeCommitLog": 4 << 20,
         }
         self.master = new_broker(BROKER, 0, **{**properties, "brokerRole": "SYNC_MASTER"})
@@ -55,6 +59,10 @@ class Pair:
             return broker.serves(process)
 
         await until(ready, f"{broker.directory.name} serves", _PATIENCE_SECONDS)
+        if broker is self.slave and isinstance(broker, JavaDaemon):
+            # It takes haMasterAddress before it has the part that would use it, and asks no name server either.
+            async with Direct() as direct:
+                await direct.tell(broker.address, _EXCHANGE_BROKER_HA_INFO, {"masterHaAddress": self.link.address})
 
     async def together(self) -> None:
         """Wait until the slave holds the whole log of the master."""

@@ -1,4 +1,4 @@
-"""A short fault run, from a fixed seed: kills of master and slave, a slave and a link that stand still."""
+"""Short fault runs, from fixed seeds: kills of a pair under sends, and of one broker under each kind of message."""
 
 import logging
 from pathlib import Path
@@ -7,6 +7,7 @@ import pytest
 
 from tests.faults.history import Outcome
 from tests.faults.pair import differences
+from tests.faults.rounds import LOADS, Rounds, run_rounds
 from tests.faults.run import Plan, run
 from tests.support.cluster import Cluster
 
@@ -25,6 +26,18 @@ async def test_a_pair_that_is_killed_under_load_loses_nothing(
     assert report.faults["kill slave"]
     assert report.kills < sum(report.faults.values())
     assert report.log_bytes
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("load", LOADS)
+async def test_a_broker_that_is_killed_under_a_kind_of_message_keeps_what_it_promises(
+    cluster: Cluster, caplog: pytest.LogCaptureFixture, load: str
+) -> None:
+    caplog.set_level(logging.CRITICAL)
+    report = await run_rounds(cluster, Rounds(load=load, seed=20260289, kills=3, pause_seconds=0.4))
+    assert not report.found, "\n".join([report.summary(), *report.found.texts])
+    assert report.outcomes[Outcome.ACKNOWLEDGED] > 20
+    assert report.killed["under load"] == 3
 
 
 def test_logs_that_differ_are_told(tmp_path: Path) -> None:

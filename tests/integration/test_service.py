@@ -8,7 +8,8 @@ import socket
 import sys
 from pathlib import Path
 
-from tests.support.cluster import CLUSTER_NAME, Cluster, Daemon, free_port, until
+from tests.support.cluster import CLUSTER_NAME, Cluster, Daemon, until
+from tests.support.ports import BROKER_PORTS, free_port
 
 
 class Manager:
@@ -139,7 +140,7 @@ async def test_the_file_of_a_running_broker_is_checked_under_any_name_and_with_o
     shutil.copy(broker.config_file, copy)
     running = "mqbroker: this broker is running already\n"
     assert await check(broker, copy) == (0, running)
-    lines = f"listenPort={free_port((-2, 1))}\nhaListenPort=0\n"
+    lines = f"listenPort={free_port(BROKER_PORTS)}\nhaListenPort=0\n"
     copy.write_text(f"{broker.config_file.read_text()}{lines}")
     status, said = await check(broker, copy)
     assert (status, said.splitlines()[-1] + "\n") == (0, running)

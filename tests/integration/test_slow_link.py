@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from tests.support.cluster import free_port
+from tests.support.ports import free_port
 from tests.support.slow_link import SlowLink
 
 

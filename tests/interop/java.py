@@ -110,8 +110,8 @@ class MixedCluster(Cluster):
         return self._java("mqnamesrv", *self.new_nameserver())
 
     def java_broker(self, name: str = "broker-a", broker_id: int = 0, /, **properties: object) -> JavaDaemon:
-        """Return a broker of RocketMQ, not started, without the timer's large files."""
-        light = {"timerWheelEnable": "false", "messageIndexEnable": "false"}
+        """Return a broker of RocketMQ, not started, without the timer's large files, and patient on a busy machine."""
+        light = {"timerWheelEnable": "false", "messageIndexEnable": "false", "waitTimeMillsInSendQueue": 10_000}
         return self._java("mqbroker", *self.new_broker(name, broker_id, **{**light, **properties}))
 
     def _java(self, command: str, directory: Path, port: int, properties: dict[str, object]) -> JavaDaemon:

@@ -17,6 +17,7 @@ from broker_py.wire.codes import RequestCode
 from broker_py.wire.fastjson import loads_object
 from tests.interop.contents import SYSTEM_QUEUES, Contents, Held
 from tests.interop.java import MixedCluster, why_not
+from tests.interop.shared_store import BROKER, JAVA_SECONDS, SharedStore
 from tests.support.cluster import PATIENCE, Daemon, until
 from tests.support.direct import Direct
 
@@ -25,7 +26,6 @@ pytestmark = [
     pytest.mark.timeout(600 * PATIENCE),
 ]
 
-JAVA_SECONDS: Final = 60.0
 TOPICS: Final = ("Orders", "Invoices", "Parcels")
 QUEUES: Final = {**dict.fromkeys(TOPICS, 4), **SYSTEM_QUEUES}
 PLAIN, DELAYED, HALF = 2_000, 40, 60
@@ -44,47 +44,19 @@ _HASTY: Final = {
 # Java's own, which we keep; its index and its timer's files are large and sparse.
 _OURS: Final = ("owner.json", "queues.json")
 _USED_BY_BOTH: Final = ("commitlog", "consumequeue", "checkpoint", "abort", "lock", "index", *_OURS)
-_TABLES: Final = ("topics.json", "subscriptionGroup.json", "consumerOffset.json")
+_TABLES: Final = ("topics.json", "subscriptionGroup.json", "consumerOffset.json", "timercheck")
 
 
-class Shared:
-    """A store, a broker of each kind that may have it, one after the other, and the client."""
+class Shared(SharedStore):
+    """The store, and the client that says what it holds."""
 
     def __init__(self, cluster: MixedCluster, directory: Path) -> None:
-        self._nameserver = cluster.nameserver()
-        self.contents = Contents(directory, self._nameserver.address)
-        self.ours = cluster.broker("broker-a", 0, **_SMALL)
-        self.java = cluster.java_broker(
-            "broker-a", 1, **{**_SMALL, **_CALM, "brokerId": 0, "brokerRole": "ASYNC_MASTER"}
-        )
-        self.java.properties["storePathRootDir"] = self.ours.store
-        self.java.properties["timerWheelEnable"] = "true"
-
-    async def start(self, broker: Daemon) -> None:
-        """Start one of them; return when clients find it."""
-        if self._nameserver.process is None:
-            await self._nameserver.start()
-        await broker.start()
-        async with Direct() as direct:
-
-            async def routed() -> bool:
-                reply = await direct.ask(
-                    self.contents.namesrv_addr, RequestCode.GET_ROUTEINFO_BY_TOPIC, {"topic": "TBW102"}
-                )
-                return reply.code == 0 and broker.address in reply.body.decode()
-
-            await until(routed, "the name server knows the broker", JAVA_SECONDS)
-
-    async def end(self, broker: Daemon, how: str) -> None:
-        """Stop or kill the one that runs."""
-        if how == "killed":
-            broker.kill()
-        else:
-            await broker.stop()
+        super().__init__(cluster, **_SMALL, **_CALM)
+        self.contents = Contents(directory, self.nameserver.address)
 
     async def held(self) -> Held:
         """Return what the one that runs holds."""
-        return await self.contents.held("broker-a", QUEUES)
+        return await self.contents.held(BROKER, QUEUES)
 
     async def held_when_all_is_ended(self, in_topics: int) -> Held:
         """Return what it holds when there are so many messages in the topics, and no mark of an end comes any more."""
@@ -130,18 +102,8 @@ async def tables(broker: Daemon) -> dict[str, Any]:
 async def prepare(shared: Shared, broker: Daemon) -> None:
     """Give a broker the topics and the group."""
     async with Direct() as direct:
-        for topic in TOPICS:
-            await direct.make_topic(broker.address, topic)
         await direct.tell(broker.address, RequestCode.UPDATE_AND_CREATE_SUBSCRIPTIONGROUP, body=GROUP)
-
-        async def routed() -> bool:
-            replies = [
-                await direct.ask(shared.contents.namesrv_addr, RequestCode.GET_ROUTEINFO_BY_TOPIC, {"topic": topic})
-                for topic in TOPICS
-            ]
-            return all(reply.code == 0 for reply in replies)
-
-        await until(routed, "the topics have routes", JAVA_SECONDS)
+    await shared.make_topics(broker, *TOPICS)
 
 
 def continues(before: Held, after: Held, more: int) -> None:
@@ -166,7 +128,7 @@ async def test_javas_store_is_continued_by_ours_and_then_by_java(shared: Shared,
     await shared.start(java)
     await prepare(shared, java)
     await contents.fill("first", TOPICS, PLAIN, DELAYED, HALF)
-    await contents.commit("broker-a", "Orders", 1, 77)
+    await contents.commit(BROKER, "Orders", 1, 77)
     at_java = await shared.held_when_all_is_ended(PLAIN + HALF // 3)
     topics = await tables(java)
     assert len([key for key in at_java.messages if key[0] == "SCHEDULE_TOPIC_XXXX"]) == DELAYED
@@ -175,14 +137,14 @@ async def test_javas_store_is_continued_by_ours_and_then_by_java(shared: Shared,
     await saved(ours.store, "Orders@readers")
     await shared.end(java, how)
     kept = shared.kept()
-    assert {"config/delayOffset.json", "config/timercheck", "timerwheel"} <= kept.keys()
+    assert {"config/delayOffset.json", "timerwheel"} <= kept.keys()
 
     await shared.start(ours)
     assert await shared.held() == at_java
     assert await tables(ours) == topics
-    await contents.fill("second", TOPICS, MORE)
-    at_ours = await shared.held()
-    continues(at_java, at_ours, MORE)
+    await contents.fill("second", TOPICS, MORE, DELAYED, HALF)
+    at_ours = await shared.held_when_all_is_ended(PLAIN + MORE + 2 * (HALF // 3))
+    continues(at_java, at_ours, MORE + DELAYED + HALF + HALF // 3 + marks(at_ours) - marks(at_java))
     await shared.end(ours, how)
     assert shared.kept() == kept
 
@@ -191,17 +153,18 @@ async def test_javas_store_is_continued_by_ours_and_then_by_java(shared: Shared,
     assert await tables(java) == topics
     await java.stop()
 
-    # What Java had begun it ends: each delayed message comes once, and each half one that nobody had ended. (More than
-    # once if it is asked about again before the mark of its end is stored.)
+    # What the brokers had begun is ended: each delayed message comes once, and each half one that nobody had ended.
+    # (More than once if it is asked about again before the mark of its end is stored.)
     java.properties.update(_HASTY)
     await shared.start(java)
     await contents.settle(20)
     at_end = await shared.held()
     assert {place: at_end.messages.get(place) for place in at_ours.messages} == at_ours.messages
     keys = at_end.keys(TOPICS)
-    assert [keys[f"first-delayed-{number}"] for number in range(DELAYED)] == [1] * DELAYED
-    ends = [keys[f"first-half-{number}"] for number in range(HALF)]
-    assert (min(ends[0::3]) >= 1, set(ends[1::3]), set(ends[2::3])) == (True, {1}, {0})
+    for run in ("first", "second"):
+        assert [keys[f"{run}-delayed-{number}"] for number in range(DELAYED)] == [1] * DELAYED
+        ends = [keys[f"{run}-half-{number}"] for number in range(HALF)]
+        assert (min(ends[0::3]) >= 1, set(ends[1::3]), set(ends[2::3])) == (True, {1}, {0})
 
 
 @pytest.mark.parametrize("how", ["stopped", "killed"])
@@ -209,11 +172,10 @@ async def test_our_store_is_continued_by_java_and_then_by_ours(shared: Shared, h
     contents, java, ours = shared.contents, shared.java, shared.ours
     await shared.start(ours)
     await prepare(shared, ours)
-    await contents.fill("first", TOPICS, PLAIN)
-    await contents.commit("broker-a", "Orders", 1, 77)
-    at_ours = await shared.held()
+    await contents.fill("first", TOPICS, PLAIN, DELAYED, HALF)
+    await contents.commit(BROKER, "Orders", 1, 77)
+    at_ours = await shared.held_when_all_is_ended(PLAIN + HALF // 3)
     topics = await tables(ours)
-    assert len(at_ours.messages) == PLAIN
     await saved(ours.store, "Orders@readers")
     await shared.end(ours, how)
 
@@ -221,9 +183,8 @@ async def test_our_store_is_continued_by_java_and_then_by_ours(shared: Shared, h
     assert await shared.held() == at_ours
     assert await tables(java) == topics
     await contents.fill("second", TOPICS, MORE, DELAYED, HALF)
-    at_java = await shared.held_when_all_is_ended(PLAIN + MORE + HALF // 3)
-    marks = len([key for key in at_java.messages if key[0] == "RMQ_SYS_TRANS_OP_HALF_TOPIC"])
-    continues(at_ours, at_java, MORE + DELAYED + HALF + HALF // 3 + marks)
+    at_java = await shared.held_when_all_is_ended(PLAIN + MORE + 2 * (HALF // 3))
+    continues(at_ours, at_java, MORE + DELAYED + HALF + HALF // 3 + marks(at_java) - marks(at_ours))
     await shared.end(java, how)
     kept = shared.kept()
 
@@ -232,6 +193,11 @@ async def test_our_store_is_continued_by_java_and_then_by_ours(shared: Shared, h
     assert await tables(ours) == topics
     await shared.end(ours, how)
     assert shared.kept() == kept
+
+
+def marks(held: Held) -> int:
+    """Return how many messages say that half ones are ended."""
+    return sum(topic == "RMQ_SYS_TRANS_OP_HALF_TOPIC" for topic, _, _ in held.messages)
 
 
 def saved(store: Path, key: str) -> Awaitable[bool]:

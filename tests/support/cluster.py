@@ -2,9 +2,7 @@
 
 import asyncio
 import os
-import random
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Awaitable, Callable, Mapping
@@ -15,6 +13,7 @@ from broker_py.client.client import Client, Identity
 from broker_py.errors import BrokerPyError
 from broker_py.runtime.clock import SystemClock
 from broker_py.runtime.process import read_pid
+from tests.support.ports import BROKER_PORTS, free_port
 
 _T = TypeVar("_T")
 
@@ -26,9 +25,6 @@ _ROOT: Final = Path(__file__).resolve().parents[2]
 _LOOPBACK: Final = "127.0.0.1"
 _POLL_SECONDS: Final = 0.02
 _LOG_TAIL_BYTES: Final = 8000
-# Below the ports that the system gives to clients, so that no connection takes one between two starts of a daemon.
-_PORTS: Final = range(21_000, 32_000)
-_taken: Final[set[int]] = set()
 
 
 async def until(condition: Callable[[], Awaitable[_T | None]], what: str, seconds: float = PATIENCE_SECONDS) -> _T:
@@ -49,27 +45,6 @@ async def until(condition: Callable[[], Awaitable[_T | None]], what: str, second
             last = error
         await asyncio.sleep(_POLL_SECONDS)
     raise AssertionError(f"{what}: not in {seconds * PATIENCE:g} s, last: {last}")
-
-
-def free_port(neighbours: tuple[int, ...] = ()) -> int:
-    """Return a port that nobody listens on, as nobody does on those so far from it; it is given out once."""
-    for _ in range(1000):
-        port = random.choice(_PORTS)
-        ports = {port, *(port + distance for distance in neighbours)}
-        if _taken.isdisjoint(ports) and all(map(_is_free, ports)):
-            _taken.update(ports)
-            return port
-    raise AssertionError(f"no free port found in {_PORTS}")
-
-
-def _is_free(port: int) -> bool:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((_LOOPBACK, port))
-        except OSError:
-            return False
-    return True
 
 
 class Daemon:
@@ -224,7 +199,7 @@ class Cluster:
     def new_broker(self, name: str, broker_id: int, /, **properties: object) -> tuple[Path, int, dict[str, object]]:
         """Return directory, port and properties for a broker."""
         directory = self._directory / f"{name}-{broker_id}"
-        port = free_port((-2, 1))
+        port = free_port(BROKER_PORTS)
         own = {
             "brokerClusterName": CLUSTER_NAME,
             "brokerName": name,

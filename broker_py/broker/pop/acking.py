@@ -39,8 +39,12 @@ class Acker:
             done(None)
             return
         self._require_queue(info)
+        self._put_ack(group, topic, queue_id, queue_offset, info, done)
+
+    def _put_ack(self, group: str, topic: str, queue_id: int, queue_offset: int, info: ExtraInfo, done: Done) -> None:
         key = topic, group, queue_id, info.start_offset, info.pop_time
-        self._log.put(Ack(key, queue_offset, info.broker_name), info.revive_queue, done)
+        ack = Ack(key, queue_offset, info.broker_name)
+        self._log.put_ack(ack, info.revive_queue, info.pop_time + info.invisible_time, done)
 
     def _require_queue(self, info: ExtraInfo) -> None:
         if not 0 <= info.revive_queue < self._log.queues:
@@ -100,9 +104,8 @@ class Acker:
             done(failed[0] if failed else error)
 
         self._log.put(again, info.revive_queue, noted)
-        key = topic, group, queue_id, info.start_offset, info.pop_time
         try:
-            self._log.put(Ack(key, queue_offset, info.broker_name), info.revive_queue, acked)
+            self._put_ack(group, topic, queue_id, queue_offset, info, acked)
         except StoreError as error:
             done(error)
         return ExtraInfo(queue_offset, pop_time, invisible_time, info.revive_queue, info.broker_name)

@@ -100,7 +100,12 @@ class Ack:
     queue_offset: int
     broker_name: str
 
-    def message(self, topic: str, revive_queue: int, now_ms: int, host: bytes) -> Message:
+    @property
+    def pop_time(self) -> int:
+        """When the message was popped."""
+        return self.key[4]
+
+    def message(self, topic: str, revive_queue: int, deliver_ms: int, host: bytes) -> Message:
         """Return the record of it."""
         of_topic, group, queue_id, start_offset, pop_time = self.key
         body = {
@@ -112,7 +117,7 @@ class Ack:
             "so": start_offset,
             "t": of_topic,
         }
-        return _message(topic, revive_queue, _ACK, body, {}, now_ms, host)
+        return _message(topic, revive_queue, _ACK, body, {}, deliver_ms, host)
 
 
 def _message(

@@ -3,6 +3,9 @@
 A queue gives nothing more until all that was popped is acknowledged, or its time is up; then it begins again with the
 first message that isn't. Kept in consumerOrderInfo.json, written now and then as consumer offsets are: a crash makes a
 group get again what it popped last.
+
+Differs from Java where a crash made the broker forget what is out: there an ack moves the group behind its message, and
+past those before it that nobody has acknowledged. Here it counts for nothing.
 """
 
 from dataclasses import dataclass, field
@@ -143,11 +146,12 @@ class OrderTable:
         return info
 
     def ack(self, topic: str, group: str, queue_id: int, queue_offset: int, pop_time: int) -> int | None:
-        """Note an ack; return where the group goes on, None when it is of an earlier pop. ValueError: nobody has it."""
+        """Note an ack; return where the group goes on.
+
+        None when it is of an earlier pop, or one that a crash made forgotten. ValueError: nobody has the message.
+        """
         info = self.get(topic, group, queue_id)
-        if info is None:
-            return queue_offset + 1
-        if pop_time != info.pop_time:
+        if info is None or pop_time != info.pop_time:
             return None
         info.acked |= 1 << info.queue_offsets.index(queue_offset)
         self._dirty = True

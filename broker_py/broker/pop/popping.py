@@ -29,7 +29,7 @@ from broker_py.broker.pop.waiting import WaitingPops
 from broker_py.broker.topics import TopicTable
 from broker_py.errors import RequestRefused, StoreError
 from broker_py.message.properties import decode_properties, encode_properties
-from broker_py.message.record import Message, decode_record, encode_record
+from broker_py.message.record import Message, encode_record
 from broker_py.message.sysflags import BORN_HOST_V6, STORE_HOST_V6
 from broker_py.seams import Clock
 from broker_py.store.reading import GetResult, GetStatus
@@ -259,36 +259,32 @@ class Popper:
         """Return revived messages as those of the topic that they were popped of, each with its extra info."""
         info = ExtraInfo(start_offset, popped.pop_time, popped.invisible_time, popped.revive_queue, self._broker_name)
         chunks: list[Chunk] = []
-        for chunk in result.chunks:
-            position = 0
-            while position < len(chunk):
-                record = decode_record(chunk, position)
-                position += record.size
-                properties = decode_properties(record.properties)
-                properties[_POP_CK] = extra_info(info, record.topic, record.queue_id, record.queue_offset)
-                message = Message(
-                    request.topic,
-                    record.queue_id,
-                    record.flag,
-                    record.sys_flag & ~(BORN_HOST_V6 | STORE_HOST_V6),
-                    record.born_ms,
-                    record.born_host,
-                    record.body,
-                    encode_properties(properties),
-                    0,
-                    record.reconsume_times,
-                    record.prepared_offset,
+        for record in result.records():
+            properties = decode_properties(record.properties)
+            properties[_POP_CK] = extra_info(info, record.topic, record.queue_id, record.queue_offset)
+            message = Message(
+                request.topic,
+                record.queue_id,
+                record.flag,
+                record.sys_flag & ~(BORN_HOST_V6 | STORE_HOST_V6),
+                record.born_ms,
+                record.born_host,
+                record.body,
+                encode_properties(properties),
+                0,
+                record.reconsume_times,
+                record.prepared_offset,
+            )
+            chunks.append(
+                encode_record(
+                    message,
+                    record.body_crc,
+                    record.queue_offset,
+                    record.log_offset,
+                    record.stored_ms,
+                    record.store_host,
                 )
-                chunks.append(
-                    encode_record(
-                        message,
-                        record.body_crc,
-                        record.queue_offset,
-                        record.log_offset,
-                        record.stored_ms,
-                        record.store_host,
-                    )
-                )
+            )
         return chunks
 
     # Noting what is out

@@ -16,6 +16,7 @@ from collections.abc import Callable
 from typing import Final
 
 from broker_py.broker.consumer_offsets import ConsumerOffsetTable
+from broker_py.broker.deferral import Deferral
 from broker_py.broker.groups import GroupTable
 from broker_py.broker.own_messages import Done, OwnMessages, moved
 from broker_py.broker.pop.checkpoints import REVIVE_GROUP, Ack, Checkpoint, read_entry
@@ -23,11 +24,11 @@ from broker_py.broker.pop.extra_info import normal_topic, pop_retry_topic
 from broker_py.broker.pop.revive_queue import Pending, ReviveQueue
 from broker_py.broker.topics import TopicTable
 from broker_py.errors import ProtocolError, RequestRefused, StoreError
-from broker_py.message.properties import decode_properties
-from broker_py.message.record import RETRY_PREFIX, MessageIllegal, Record, decode_record
+from broker_py.message.properties import decode_properties, encode_properties
+from broker_py.message.record import RETRY_PREFIX, Message, MessageIllegal, Record
 from broker_py.seams import Clock
 from broker_py.store.handles import NotCached, Patience
-from broker_py.store.reading import GetResult, GetStatus
+from broker_py.store.reading import GetStatus
 from broker_py.store.store import Store
 
 POSITION_GROUP: Final = "CID_RMQ_SYS_POP_POSITION"
@@ -73,6 +74,7 @@ class ReviveLog:
         clock: Clock,
         host: bytes,
         fetch: Fetch,
+        deferral: Deferral,
     ) -> None:
         self.topic = topic
         self._store = store
@@ -83,6 +85,8 @@ class ReviveLog:
         self._clock = clock
         self._host = host
         self._fetch = fetch
+        self._deferral = deferral
+        self._started_ms = 0
         self._queues: list[ReviveQueue] = []
         self._fetching: dict[int, int] = {}  # queue id → tries; negative while one is under way
         self._ends: dict[int, int] = {}  # where the queues ended at the start, of those not read up to there
@@ -93,6 +97,7 @@ class ReviveLog:
 
     def start(self, queues: int) -> None:
         """Begin to read where the last life of the broker had come to; the log has at least so many queues."""
+        self._started_ms = self._clock.now_ms()
         for queue_id in range(max([queues, *(1 + number for number in self._store.queues_of(self.topic))])):
             passed = self._offsets.offset(REVIVE_GROUP, self.topic, queue_id)
             first = min(max(0, passed + 1), self._store.max_offset(self.topic, queue_id))
@@ -120,6 +125,30 @@ class ReviveLog:
     def put(self, entry: Checkpoint | Ack, revive_queue: int, done: Done) -> None:
         """Append a check point or an ack; `done` is called when it is safe. StoreError, LogFull: it isn't there."""
         self._own.put(entry.message(self.topic, revive_queue, self._clock.now_ms(), self._host), done)
+
+    def put_ack(self, ack: Ack, revive_queue: int, revive_ms: int, done: Done) -> None:
+        """Append an ack of a check point whose time is up at `revive_ms`; as `put`.
+
+        A Java broker has its timer bring check points here. An ack of one that is still to come goes there, too, to
+        come behind it.
+        """
+        message = ack.message(self.topic, revive_queue, self._clock.now_ms(), self._host)
+        if self.ready and ack.pop_time < self._started_ms and ack.key not in self._queues[revive_queue]:
+            message = self._deferred(ack.message(self.topic, revive_queue, revive_ms, self._host)) or message
+        self._own.put(message, done)
+
+    def _deferred(self, message: Message) -> Message | None:
+        """Return what a message is stored as to come at its time; None when that is over, or it can't wait."""
+        properties = decode_properties(message.properties)
+        try:
+            place = self._deferral.place(message.topic, message.queue_id, properties)
+        except RequestRefused:
+            return None
+        if place is None:
+            return None
+        message.topic, message.queue_id = place
+        message.properties = encode_properties(properties)
+        return message
 
     def note_position(self) -> None:
         """Say that the consumer offsets, which are about to be written, know all that the log shows."""
@@ -175,7 +204,7 @@ class ReviveLog:
     def _read(self, queue: ReviveQueue) -> bool:
         """Read on; True when nothing is left to be read."""
         result = self._store.get(self.topic, queue.queue_id, queue.next_offset, _READ_COUNT, _READ_BYTES)
-        for record in _records(result):
+        for record in result.records():
             self._apply(queue, record)
         queue.next_offset = result.next_offset
         at_end = result.status in _END or result.next_offset >= result.max_offset
@@ -270,7 +299,7 @@ class ReviveLog:
     def _message(self, checkpoint: Checkpoint, queue_offset: int) -> Record | None:
         """Return a message that was popped; None when it isn't there any more."""
         result = self._store.get(checkpoint.topic, checkpoint.queue_id, queue_offset, 1, 1)
-        for record in _records(result):
+        for record in result.records():
             # Java gives up a message stored behind its pop, of a queue made anew; a clock set back must not do that.
             is_popped = record.stored_ms <= checkpoint.pop_time + _CLOCK_SET_BACK_MS
             return record if is_popped and record.queue_offset == queue_offset else None
@@ -344,14 +373,3 @@ class ReviveLog:
             self.put(again, queue.queue_id, done)
         except StoreError as error:
             done(error)
-
-
-def _records(result: GetResult) -> list[Record]:
-    records: list[Record] = []
-    for chunk in result.chunks:
-        position = 0
-        while position < len(chunk):
-            record = decode_record(chunk, position)
-            records.append(record)
-            position += record.size
-    return records

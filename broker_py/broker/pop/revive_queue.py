@@ -39,6 +39,9 @@ class ReviveQueue:
     def __len__(self) -> int:
         return len(self._pending)
 
+    def __contains__(self, key: Key) -> bool:
+        return key in self._pending
+
     def apply(self, revive_offset: int, entry: Checkpoint | Ack) -> None:
         """Take what lies at a revive offset."""
         if isinstance(entry, Ack):

@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 from broker_py.broker.config import BrokerConfig
 from broker_py.broker.consumer_offsets import ConsumerOffsetTable
+from broker_py.broker.deferral import Deferral
 from broker_py.broker.groups import GroupTable
 from broker_py.broker.metadata import MetadataFile
 from broker_py.broker.own_messages import OwnMessages
@@ -38,13 +39,14 @@ class PopService:
         host: bytes,
         soon: Callable[[Callable[[], None]], object],
         fetch: Fetch,
+        deferral: Deferral,
         random_below: Callable[[int], int] = random.randrange,
     ) -> None:
         self._config = config
         self.order = OrderTable(order_file, clock)
         self.waiting = WaitingPops(soon, clock)
         self.revive_log = ReviveLog(
-            revive_topic(config.broker_cluster_name), store, topics, groups, offsets, own, clock, host, fetch
+            revive_topic(config.broker_cluster_name), store, topics, groups, offsets, own, clock, host, fetch, deferral
         )
         self.popper = Popper(
             config.broker_name,

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from plugins.modules.port_probe import listen, release, unanswered
+from tests.support.ports import free_port
 
 NAME = f"\0port-probe-test-{os.getpid()}"
 
@@ -19,11 +20,6 @@ def _no_child_is_left() -> Iterator[None]:
             os.waitpid(-1, 0)
     except ChildProcessError:
         pass
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])
 
 
 def test_a_free_port_answers_while_it_is_listened_on_and_not_before_or_after() -> None:

@@ -136,6 +136,8 @@ class Site:
         self.own = OwnMessages(self.store, self.acks, self._at_end_of_turn)
         self.random = 1
         self.fetches: list[tuple[NotCached, Callable[[OSError | None], None]]] = []
+        self.congested = False
+        self.deferral = Deferral(store, self.clock, lambda _: self.congested)
         self.pop = PopService(
             config,
             self.store,
@@ -148,6 +150,7 @@ class Site:
             STORE_HOST,
             self._at_end_of_turn,
             self._fetch,
+            self.deferral,
             lambda _below: self.random,
         )
         self.pop.load()
@@ -156,8 +159,6 @@ class Site:
         self.pop.start()
         self.pop.step()
         self.decisions = Decisions(config, self.own, STORE_HOST, self.clock)
-        self.congested = False
-        self.deferral = Deferral(store, self.clock, lambda _: self.congested)
         self.shown_config = "brokerName=broker-a\n"
         self.config_changes: list[str] = []
         self.router = Router()

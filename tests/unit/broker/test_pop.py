@@ -386,6 +386,16 @@ def test_what_is_out_in_order_is_kept_in_javas_file() -> None:
     assert again.offsets.offset("g", "T", 0) == 2
 
 
+def test_in_order_an_ack_of_a_pop_that_a_crash_made_forgotten_skips_nothing() -> None:
+    site = Site()
+    for body in (b"a", b"b"):
+        send(site, body)
+    acks = extra_infos(pop(site, order=True))
+    again = restart(site)
+    ack(again, acks[1])
+    assert bodies_of(pop(again, order=True)) == [b"a", b"b"]
+
+
 def test_entries_of_a_java_broker_are_read() -> None:
     site = a_site(1)
     pop_time = site.clock.now_ms()
@@ -400,6 +410,27 @@ def test_entries_of_a_java_broker_are_read() -> None:
     assert pop(site).code == ResponseCode.POLLING_TIMEOUT
     pass_time(site, 1)
     assert bodies_of(pop(site)) == [b"m0"]
+
+
+def test_an_ack_of_a_check_point_that_a_java_brokers_timer_still_has_follows_it_there() -> None:
+    site = a_site(1)
+    popped = site.clock.now_ms() - 1000  # before this broker started
+    fields = {"consumerGroup": "g", "topic": "T", "queueId": 0, "offset": 0}
+
+    def info(pop_time: int) -> str:
+        return f"0 {pop_time} 5000 3 0 broker-a 0 0"
+
+    ack(site, {**fields, "extraInfo": info(popped)})
+    record = site.stored("rmq_sys_wheel_timer", 0, 0)
+    properties = decode_properties(record.properties)
+    assert (properties["REAL_TOPIC"], properties["REAL_QID"], properties["TAGS"]) == (REVIVE, "3", "ack")
+    assert int(properties["TIMER_DELIVER_MS"]) == popped + 5000
+    assert json.loads(bytes(record.body))["ao"] == 0
+
+    site.clock.advance(5000)
+    ack(site, {**fields, "extraInfo": info(popped)}, {**fields, "extraInfo": info(site.clock.now_ms())})
+    assert site.store.max_offset("rmq_sys_wheel_timer", 0) == 1, "its time is over, and that one was popped here"
+    assert site.store.max_offset(REVIVE, 3) == 2
 
 
 def test_check_points_have_javas_form() -> None:

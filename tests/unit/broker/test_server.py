@@ -22,26 +22,12 @@ from broker_py.wire.command import Command, Reply
 from broker_py.wire.headers.pull import PULL_SUBSCRIPTION, PULL_SUSPEND
 from broker_py.wire.register_body import decode_register_body
 from tests.support.memory_files import MemoryFiles
+from tests.support.ports import BROKER_PORTS, free_port
 from tests.support.remoting import RawClient, connect
 from tests.unit.broker.name_server import MemoryNameServer
 from tests.unit.broker.site import CONFIG, STORE, a_command, a_heartbeat, a_pull, a_send, bodies_of
 
 WAIT = {"sysFlag": PULL_SUBSCRIPTION | PULL_SUSPEND, "suspendTimeoutMillis": 15_000}
-
-
-def free_port() -> int:
-    """Return a port that is free with the one behind it and the second before it, as a broker needs them."""
-    while True:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port: int = probe.getsockname()[1]
-        try:
-            for number in (port - 2, port, port + 1):
-                with socket.socket() as probe:
-                    probe.bind(("127.0.0.1", number))
-        except OSError:
-            continue
-        return port
 
 
 def a_broker(
@@ -53,7 +39,7 @@ def a_broker(
     **broker: Any,
 ) -> Broker:
     """A broker that is not started yet. Its topics are made by sending."""
-    given = {"broker_ip1": "127.0.0.1", "listen_port": free_port(), **broker}
+    given = {"broker_ip1": "127.0.0.1", "listen_port": free_port(BROKER_PORTS), **broker}
     settings = BrokerSettings(
         broker=replace(CONFIG, **given),
         store=replace(STORE, **(store or {})),

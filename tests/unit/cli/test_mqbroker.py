@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from broker_py.cli import mqbroker
+from tests.support.ports import BROKER_PORTS, free_port
 
 
 @pytest.fixture(autouse=True)
@@ -19,18 +20,8 @@ def _no_name_servers(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def port() -> int:
-    """A port that is free with the one behind it and the second before it."""
-    while True:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            found: int = probe.getsockname()[1]
-        try:
-            for number in (found - 2, found, found + 1):
-                with socket.socket() as probe:
-                    probe.bind(("127.0.0.1", number))
-        except OSError:
-            continue
-        return found
+    """A port that a broker can listen on, with those beside it."""
+    return free_port(BROKER_PORTS)
 
 
 Write = Callable[[str], Path]

@@ -1,7 +1,6 @@
 """Connections that we dial."""
 
 import asyncio
-import socket
 from collections.abc import Coroutine
 from typing import Any
 
@@ -13,6 +12,7 @@ from broker_py.remoting.connection import Connection, expect_success
 from broker_py.remoting.peer import Peer
 from broker_py.remoting.router import Router
 from broker_py.wire.command import Command, Reply
+from tests.support.ports import free_port
 from tests.support.remoting import PATIENCE_SECONDS, serving
 
 ECHO, NEVER, CALL_BACK, HANG_UP = 1, 2, 3, 4
@@ -47,13 +47,6 @@ def service() -> Router:
 
 def echo(command: Command, peer: Peer) -> Reply:
     return Reply(body=command.body)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def test_replies_find_the_requests_that_they_answer() -> None:
