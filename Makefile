@@ -2,7 +2,7 @@
 PYTHON ?= python3
 LAB := .lab
 DOCKER_LAB := $(HOME)/.cache/broker-py/containers/docker-lab
-TESTED := $(wildcard tests/unit tests/simulation tests/integration)
+TESTED := $(wildcard tests/unit tests/mutations tests/simulation tests/integration)
 
 export PYTHON PORT_BASE
 export LAB_DIR := $(CURDIR)/$(LAB)

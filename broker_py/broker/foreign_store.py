@@ -10,7 +10,7 @@ from broker_py.broker.topics import topics_of
 from broker_py.errors import ConfigError, ProtocolError
 from broker_py.model.topic import TopicConfig
 from broker_py.seams import FileSystem, read_file
-from broker_py.wire.fastjson import loads_object
+from broker_py.wire.fastjson import loads_trusted
 
 _DLEDGER_PREFIX: Final = "dledger-"
 _LMQ_OFFSETS: Final = "lmqConsumerOffset.json"
@@ -61,6 +61,6 @@ def check_store(files: FileSystem, root: str) -> None:
 
 def _topics(files: FileSystem, path: str) -> list[TopicConfig]:
     try:
-        return list(topics_of(loads_object(read_file(files, path))).values())
+        return list(topics_of(loads_trusted(read_file(files, path))).values())
     except (OSError, ProtocolError):
         return []  # missing or broken: whoever loads it finds its backup, or says so

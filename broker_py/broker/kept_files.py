@@ -15,7 +15,7 @@ from broker_py.errors import ProtocolError
 from broker_py.model.data_version import DataVersion
 from broker_py.seams import FileSystem
 from broker_py.store.timer_checkpoint import CHECKPOINT_FILE_BYTES, TimerCheckpoint, decode_checkpoint
-from broker_py.wire.fastjson import dumps, loads_object
+from broker_py.wire.fastjson import dumps, loads_trusted
 
 TIMER_CHECKPOINT_BYTES: Final = 56  # on the wire; the file is longer
 
@@ -61,7 +61,7 @@ def _empty(table: str) -> bytes:
 
 
 def _take(file: MetadataFile, text: bytes, table: str) -> None:
-    if not isinstance(loads_object(text).get(table), dict):
+    if not isinstance(loads_trusted(text).get(table), dict):
         raise ProtocolError(f"the master's answer has no {table}")
     if text != file.text():
         file.save_text(text)

@@ -10,7 +10,7 @@ from typing import Any, Final
 from broker_py.errors import ProtocolError, StoreError
 from broker_py.seams import FileSystem, read_file, replace_file
 from broker_py.store.directories import make_durable_directory
-from broker_py.wire.fastjson import dumps, loads_object
+from broker_py.wire.fastjson import dumps, loads_trusted
 
 BACKUP: Final = ".bak"
 log = logging.getLogger(__name__)
@@ -42,7 +42,7 @@ class MetadataFile:
             try:
                 if not data.strip():
                     raise ProtocolError("it is empty")
-                take(loads_object(data))
+                take(loads_trusted(data))
             except ProtocolError as error:
                 faults.append(f"{path}: {error}")
                 continue

@@ -23,7 +23,7 @@ from broker_py.remoting.client import RemotingClient
 from broker_py.remoting.connection import expect_success
 from broker_py.wire.codes import RequestCode, ResponseCode
 from broker_py.wire.command import Command
-from broker_py.wire.fastjson import loads_object
+from broker_py.wire.fastjson import loads_trusted
 
 log = logging.getLogger(__name__)
 
@@ -97,7 +97,7 @@ class MetadataSync:
         return expect_success(reply).body
 
     async def _copy_topics(self, master: str) -> None:
-        content = loads_object(await self._ask(master, RequestCode.GET_ALL_TOPIC_CONFIG))
+        content = loads_trusted(await self._ask(master, RequestCode.GET_ALL_TOPIC_CONFIG))
         version = DataVersion.from_json(dict_of(content, "dataVersion"))
         if version != self._topics.version:
             topics = topics_of(content)
@@ -107,12 +107,12 @@ class MetadataSync:
             self._topics.replace_all(topics, version)
 
     async def _copy_groups(self, master: str) -> None:
-        content = loads_object(await self._ask(master, RequestCode.GET_ALL_SUBSCRIPTIONGROUP_CONFIG))
+        content = loads_trusted(await self._ask(master, RequestCode.GET_ALL_SUBSCRIPTIONGROUP_CONFIG))
         if DataVersion.from_json(dict_of(content, "dataVersion")) != self._groups.version:
             self._groups.replace_all(content)
 
     async def _copy_offsets(self, master: str) -> None:
-        content = loads_object(await self._ask(master, RequestCode.GET_ALL_CONSUMER_OFFSET))
+        content = loads_trusted(await self._ask(master, RequestCode.GET_ALL_CONSUMER_OFFSET))
         self._offsets.merge(content)
         self._offsets.save()
 

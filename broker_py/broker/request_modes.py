@@ -8,7 +8,7 @@ from broker_py.broker.metadata import MetadataFile
 from broker_py.errors import ProtocolError, RequestRefused
 from broker_py.model.fields import dict_of, int_of, text_of
 from broker_py.wire.codes import ResponseCode
-from broker_py.wire.fastjson import dumps, loads_object
+from broker_py.wire.fastjson import dumps, loads_trusted
 
 _TABLE = "messageRequestModeMap"
 MAX_MODES = 100_000
@@ -82,7 +82,7 @@ class RequestModes:
 
     def take(self, text: bytes) -> None:
         """Make the master's body of request 402 ours, durably. ProtocolError when it is none, OSError."""
-        content = loads_object(text)
+        content = loads_trusted(text)
         if not isinstance(content.get(_TABLE), dict):
             raise ProtocolError(f"the master's answer has no {_TABLE}")
         before = self._modes

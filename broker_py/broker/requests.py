@@ -155,7 +155,8 @@ class Requests:
         ).register(router)
         self._topics.register(router)
         GroupHandler(config, topics, groups, offsets).register(router)
-        ProgressHandler(config, store, topics, groups, offsets, consumers).register(router)
+        traffic = served.statistics.traffic
+        ProgressHandler(config, store, topics, groups, offsets, consumers, traffic).register(router)
         self._send_back.register(router)
         QueryHandler(store).register(router)
         RelayHandler(config, store, topics, groups, offsets, consumers).register(router)

@@ -12,7 +12,7 @@ from typing import Final
 from broker_py.broker.config import BrokerConfig
 from broker_py.errors import ConfigError, ProtocolError
 from broker_py.seams import FileSystem, read_file, replace_file
-from broker_py.wire.fastjson import dumps, loads_object
+from broker_py.wire.fastjson import dumps, loads_trusted
 
 OWNER_FILE: Final = "owner.json"
 log = logging.getLogger(__name__)
@@ -60,7 +60,7 @@ class StoreOwner:
     def _read(self) -> dict[str, str] | None:
         """Return what the file says; None for a store without one: a new one, an older one, or one of Java's."""
         try:
-            content = loads_object(read_file(self._files, self._path))
+            content = loads_trusted(read_file(self._files, self._path))
         except FileNotFoundError:
             return None
         return {name: str(content.get(name, "")) for name in self._wanted}

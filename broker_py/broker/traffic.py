@@ -107,6 +107,11 @@ class Traffic:
         """Return a counter, or None when nothing was counted."""
         return self._counters.get(key)
 
+    def tps(self, key: Key) -> float:
+        """Return how many messages a second were counted in the last minute."""
+        counter = self._counters.get(key)
+        return 0.0 if counter is None else float(counter.figures(1)["statsMinute"]["tps"])
+
     def of_system_topics(self) -> tuple[int, int]:
         """Return how many messages came to system topics since the start, and how many were got of them."""
         put, got = (

@@ -5,7 +5,6 @@ import os
 from broker_py.cli.credentials import tools_credentials
 from broker_py.client.client import Client
 from broker_py.runtime.files import DiskFiles
-from broker_py.runtime.tls import FileTls, TlsConfig
 
 
 def open_client(
@@ -20,5 +19,7 @@ def open_client(
     credentials = tools_credentials(files, credentials_file)
     if tls_config_file is None:
         return Client(name_servers or "", credentials=credentials)
+    from broker_py.runtime.tls import FileTls, TlsConfig  # noqa: PLC0415  few need it, and it takes its time
+
     tls = FileTls(files, TlsConfig(tls_config_file=os.path.abspath(tls_config_file), tls_enable=True))
     return Client(name_servers or "", credentials=credentials, tls=tls.client)

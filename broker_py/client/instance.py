@@ -66,14 +66,25 @@ class Instance:
         self.finder = MessageFinder(self.remoting, self.routes)
         self.ids = UniqueIds(identity.ip, identity.pid, identity.instance, clock)
         self.heartbeats = Heartbeats(self.remoting, self.routes, identity.client_id)
+        self._watchers: dict[object, Callable[[str], None]] = {}
 
     @property
     def client_id(self) -> str:
         """The name under which brokers know the client."""
         return self.identity.client_id
 
+    def watch(self, who: object, lost: Callable[[str], None]) -> None:
+        """Have `lost` called with the address of each connection that is lost, until `who` is unwatched."""
+        self._watchers[who] = lost
+
+    def unwatch(self, who: object) -> None:
+        """Call it no more."""
+        self._watchers.pop(who, None)
+
     def _lost(self, address: str) -> None:
         self.heartbeats.forget(address)
+        for lost in list(self._watchers.values()):
+            lost(address)
 
     async def close(self) -> None:
         """End the heartbeats and close the connections."""

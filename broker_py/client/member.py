@@ -62,6 +62,11 @@ class Member:
         """Enter the group; ConfigError when this client is in it already."""
         self._instance.requests.add_member(self._data.group_name, self.wake)
         self._instance.heartbeats.add_consumer(self._data)
+        self._instance.watch(self, self._lost)
+
+    def _lost(self, _address: str) -> None:
+        """Be known again soon to a broker that is back: by the others' rebalance until then we would own nothing."""
+        self.wake()
 
     def wake(self) -> None:
         """Share the queues anew, now."""
@@ -84,6 +89,7 @@ class Member:
 
     async def leave(self) -> None:
         """Give up all queues and leave the group."""
+        self._instance.unwatch(self)
         self._instance.requests.remove_member(self._data.group_name)
         await self._holder.give_up(list(self._holder.held))
         await self._instance.heartbeats.remove_consumer(self._data.group_name)

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import replace
 from typing import Final
 
@@ -10,7 +10,6 @@ from broker_py.client.concurrent_consumption import call_listener
 from broker_py.client.consuming import ConsumeContext, ConsumeStatus, Listener, PushOptions
 from broker_py.client.messages import ReceivedMessage
 from broker_py.client.process_queue import ProcessQueue
-from broker_py.client.queue_locks import QueueLocks
 from broker_py.client.send_back import SendBack
 from broker_py.model.message_queue import MessageQueue
 from broker_py.seams import Clock
@@ -23,16 +22,24 @@ _SUSPEND_MS: Final = (10, 30_000)
 
 
 class OrderlyConsumption:
-    """One task a queue. The lock of its broker is held while the listener has a message, so no two members have one."""
+    """One task a queue. The lock of its broker is held while the listener has a message, so no two members have one.
+
+    `owns` says whether a queue is locked, and locks it once more where it is not.
+    """
 
     def __init__(
-        self, options: PushOptions, listener: Listener, send_back: SendBack, clock: Clock, locks: QueueLocks | None
+        self,
+        options: PushOptions,
+        listener: Listener,
+        send_back: SendBack,
+        clock: Clock,
+        owns: Callable[[ProcessQueue], Awaitable[bool]],
     ) -> None:
         self._options = options
         self._listener = listener
         self._send_back = send_back
         self._clock = clock
-        self._locks = locks
+        self._owns = owns
         self._turns = asyncio.Semaphore(options.concurrency)
         self._tasks: dict[MessageQueue, asyncio.Task[None]] = {}
         self._arrivals: dict[MessageQueue, asyncio.Event] = {}
@@ -79,14 +86,12 @@ class OrderlyConsumption:
         arrival, busy = self._arrivals[queue], self._busy[queue]
         while not (process_queue.dropped or self._ending):
             arrival.clear()
+            if not await self._owns(process_queue):
+                await asyncio.sleep(LOCK_AGAIN_SECONDS)
+                continue
             if not len(process_queue):
                 await arrival.wait()
                 continue
-            if self._locks is not None and not self._locks.holds(process_queue):
-                await self._locks.renew([process_queue])
-                if not self._locks.holds(process_queue):
-                    await asyncio.sleep(LOCK_AGAIN_SECONDS)
-                    continue
             try:
                 async with busy, self._turns:
                     pause_ms = await self._consume(process_queue)

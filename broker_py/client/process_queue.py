@@ -2,11 +2,26 @@
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from itertools import islice
 
 from broker_py.client.consuming import FlowLimits
 from broker_py.client.messages import ReceivedMessage
 from broker_py.model.message_queue import MessageQueue
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """The lock of a queue, as a broker gave it.
+
+    `losses`: how often its connection had been lost before, `until`: when it is surely ours no more, by the monotonic
+    clock; `since_ms`: when it was asked for.
+    """
+
+    address: str
+    losses: int
+    until: float
+    since_ms: int
 
 
 class ProcessQueue:
@@ -20,8 +35,7 @@ class ProcessQueue:
         self.queue = queue
         self.dropped = False
         self.next_offset: int | None = None
-        self.locked_until = 0.0
-        self.locked_ms = 0
+        self.lease: Lease | None = None
         self.pulled_ms = 0
         self.consumed_ms = 0
         self._limits = limits
@@ -96,6 +110,15 @@ class ProcessQueue:
             if self._messages.pop(message.queue_offset, None) is not None:
                 self._bytes -= len(message.body)
         if self._on_room is not None and not self.is_full:
+            self._call()
+
+    def begin_anew(self) -> None:
+        """Forget all that is held: where the queue begins is to be asked again."""
+        self._messages.clear()
+        self._came.clear()
+        self._bytes = 0
+        self.next_offset = None
+        if self._on_room is not None:
             self._call()
 
     def drop(self) -> None:

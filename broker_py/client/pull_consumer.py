@@ -76,7 +76,7 @@ class PullConsumer:
             self._group,
             self._expressions,
             batch_size=self.options.pull_batch_size,
-            commits=False,
+            commits=lambda _: False,
             start_offset=self._start_offset,
             on_messages=self._came,
         )

@@ -30,7 +30,7 @@ CANCEL_SECONDS: Final = 0.05
 class Puller:
     """Has one task a queue, which hands what it pulled to `on_messages`.
 
-    `start_offset` says where a queue begins. `commits` lets pulls carry offsets of the group along.
+    `start_offset` says where a queue begins. Where `commits` is true, pulls carry the group's offset along.
     """
 
     def __init__(
@@ -40,7 +40,7 @@ class Puller:
         expressions: dict[str, Expression],
         *,
         batch_size: int,
-        commits: bool,
+        commits: Callable[[ProcessQueue], bool],
         start_offset: Callable[[MessageQueue], Awaitable[int]],
         on_messages: Callable[[ProcessQueue, list[ReceivedMessage]], None],
     ) -> None:
@@ -106,7 +106,7 @@ class Puller:
             expression=self._expressions[queue.topic],
             max_messages=self._batch_size,
             suspend_ms=SUSPEND_MS,
-            commit_offset=(process_queue.commit_offset or None) if self._commits else None,
+            commit_offset=(process_queue.commit_offset or None) if self._commits(process_queue) else None,
             broker_id=broker_id,
         )
         if process_queue.dropped:

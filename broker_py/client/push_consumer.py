@@ -85,7 +85,7 @@ class PushConsumer:
             self._group,
             self._expressions,
             batch_size=options.pull_batch_size,
-            commits=not options.broadcasting,
+            commits=lambda process_queue: not options.broadcasting and self._counts(process_queue),
             start_offset=self._start_offset,
             on_messages=self._consumption.offer,
         )
@@ -104,7 +104,7 @@ class PushConsumer:
         times = options.max_reconsume_times
         if options.orderly:
             send_back = SendBack(self._instance, self._group, times if times >= 0 else (1 << 31) - 1)
-            return OrderlyConsumption(options, self._listener, send_back, clock, self._locks)
+            return OrderlyConsumption(options, self._listener, send_back, clock, self._owns)
         send_back = SendBack(self._instance, self._group, times if times >= 0 else DEFAULT_MAX_RECONSUME_TIMES)
         return ConcurrentConsumption(options, self._listener, send_back, clock)
 
@@ -122,19 +122,42 @@ class PushConsumer:
 
     async def take(self, queues: list[MessageQueue]) -> bool:
         """Begin with queues; False when some of them are locked for another member still."""
-        ready = set(queues) if self._locks is None else await self._locks.lock(queues)
+        leases = {} if self._locks is None else await self._locks.lock(queues)
+        done = True
         for queue in queues:
-            if queue in ready:
-                process_queue = ProcessQueue(queue, self.options.limits)
-                if self._locks is not None:
-                    self._locks.note(process_queue)
-                self._begin(process_queue)
-        return len(ready) == len(queues)
+            process_queue = ProcessQueue(queue, self.options.limits)
+            process_queue.lease = leases.get(queue)
+            if self._locks is not None and process_queue.lease is None:
+                done = False
+                continue
+            self._queues[queue] = process_queue
+            self._consumption.start(process_queue)
+            self._puller.start(process_queue)
+        return done
 
-    def _begin(self, process_queue: ProcessQueue) -> None:
-        self._queues[process_queue.queue] = process_queue
-        self._consumption.start(process_queue)
-        self._puller.start(process_queue)
+    async def _owns(self, process_queue: ProcessQueue) -> bool:
+        """True when a queue's lock is ours, or is again.
+
+        While it was not, another member may have consumed: what is held here is forgotten, and where the group stands
+        is asked anew.
+        """
+        if self._locks is None or self._locks.holds(process_queue):
+            return True
+        async with self._ending:
+            found = await self._locks.lock([process_queue.queue])
+            if process_queue.queue not in found or process_queue.dropped:
+                return False
+            await self._puller.stop([process_queue.queue])
+            process_queue.begin_anew()
+            process_queue.lease = found[process_queue.queue]
+            if process_queue.lease is None:
+                return False
+            self._puller.start(process_queue)
+            return True
+
+    def _counts(self, process_queue: ProcessQueue) -> bool:
+        """True when what was consumed of a queue may be committed: it is not another member's."""
+        return self._locks is None or self._locks.holds(process_queue)
 
     async def give_up(self, queues: list[MessageQueue]) -> None:
         """End with queues, and commit: whoever takes one over goes on where we were."""
@@ -168,7 +191,11 @@ class PushConsumer:
 
     async def _persist(self, process_queues: list[ProcessQueue]) -> None:
         await self._offsets.write(
-            {each.queue: each.commit_offset for each in process_queues if each.commit_offset is not None}
+            {
+                each.queue: each.commit_offset
+                for each in process_queues
+                if each.commit_offset is not None and self._counts(each)
+            }
         )
 
     # Running
@@ -188,6 +215,7 @@ class PushConsumer:
         self._run(self._persist_for_ever())
         self._run(self._sweep_for_ever())
         if self._locks is not None:
+            self._instance.watch(self._locks, self._locks.lost)
             self._run(self._renew_for_ever(self._locks))
         return self
 
@@ -222,6 +250,8 @@ class PushConsumer:
         await self._puller.stop(list(self._queues))
         await self._consumption.finish(self.options.shutdown_seconds)
         await self._member.leave()
+        if self._locks is not None:
+            self._instance.unwatch(self._locks)
 
     # What brokers ask
 

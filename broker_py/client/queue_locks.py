@@ -2,12 +2,12 @@
 
 import asyncio
 import logging
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Collection
 from typing import Final
 
 from broker_py.client.instance import Instance
-from broker_py.client.process_queue import ProcessQueue
+from broker_py.client.process_queue import Lease, ProcessQueue
 from broker_py.client.queues import master_address
 from broker_py.client.replies import object_of
 from broker_py.errors import BrokerPyError, Unreachable
@@ -26,45 +26,59 @@ TIMEOUT_SECONDS: Final = 3.0
 
 
 class QueueLocks:
-    """Takes, renews and gives up locks of this client's member of a group."""
+    """Takes, renews and gives up locks of this client's member of a group.
+
+    A broker has its locks in memory. So with the connection to it they count as lost here, where Java's client takes
+    them for its own for up to 30 s more, and may consume what another member has locked at the broker that is back.
+    """
 
     def __init__(self, instance: Instance, group: str) -> None:
         self._instance = instance
         self._group = group
+        self._losses: Counter[str] = Counter()  # of connections, by address
 
-    async def lock(self, queues: Collection[MessageQueue]) -> set[MessageQueue]:
-        """Return those of the queues that are locked for us now, asked of each broker once."""
+    def lost(self, address: str) -> None:
+        """Take it that a broker knows our locks no more."""
+        self._losses[address] += 1
+
+    async def lock(self, queues: Collection[MessageQueue]) -> dict[MessageQueue, Lease | None]:
+        """Return what brokers that answered say of queues that they are to lock; None for one that is another's."""
         by_broker: dict[tuple[str, str], list[MessageQueue]] = defaultdict(list)
         for queue in queues:
             by_broker[queue.broker_name, queue.topic].append(queue)
         found = await asyncio.gather(*(self._lock(some) for some in by_broker.values()))
-        return {queue for some in found for queue in some}
+        return {queue: lease for some in found for queue, lease in some.items()}
 
-    async def _lock(self, queues: list[MessageQueue]) -> list[MessageQueue]:
+    async def _lock(self, queues: list[MessageQueue]) -> dict[MessageQueue, Lease | None]:
         try:
-            reply = await self._instance.remoting.request(
-                await self._master(queues[0]), self._command(RequestCode.LOCK_BATCH_MQ, queues), TIMEOUT_SECONDS
-            )
-            return [MessageQueue.from_json(each) for each in objects_of(object_of(reply), "lockOKMQSet")]
+            address = await self._master(queues[0])
+            # Of before the request, so that it is over here before it is over there.
+            clock = self._instance.clock
+            lease = Lease(address, self._losses[address], clock.monotonic() + LOCK_LIVES_SECONDS, clock.now_ms())
+            command = self._command(RequestCode.LOCK_BATCH_MQ, queues)
+            fields = object_of(await self._instance.remoting.request(address, command, TIMEOUT_SECONDS))
+            ours = {MessageQueue.from_json(each) for each in objects_of(fields, "lockOKMQSet")}
+            return {queue: lease if queue in ours else None for queue in queues}
         except BrokerPyError as error:
             log.warning("group %s can't lock queues of %s: %s", self._group, queues[0].broker_name, error)
-            return []
+            return {}
 
-    async def renew(self, process_queues: list[ProcessQueue]) -> None:
-        """Take all again."""
-        locked = await self.lock([each.queue for each in process_queues])
-        for process_queue in process_queues:
-            if process_queue.queue in locked:
-                self.note(process_queue)
-
-    def note(self, process_queue: ProcessQueue) -> None:
-        """Take it that the broker has just locked a queue for us."""
-        process_queue.locked_until = self._instance.clock.monotonic() + LOCK_LIVES_SECONDS
-        process_queue.locked_ms = self._instance.clock.now_ms()
+    async def renew(self, process_queues: Collection[ProcessQueue]) -> None:
+        """Take those again that are ours still; one that is not any more has to be regained."""
+        held = [each for each in process_queues if self.holds(each)]
+        found = await self.lock([each.queue for each in held])
+        for process_queue in held:
+            if process_queue.queue in found and self.holds(process_queue):
+                process_queue.lease = found[process_queue.queue]
 
     def holds(self, process_queue: ProcessQueue) -> bool:
         """True while the lock is ours for sure."""
-        return self._instance.clock.monotonic() < process_queue.locked_until
+        lease = process_queue.lease
+        return (
+            lease is not None
+            and lease.losses == self._losses[lease.address]
+            and self._instance.clock.monotonic() < lease.until
+        )
 
     async def unlock(self, queue: MessageQueue) -> None:
         """Give a lock up; where that fails, it ends by itself."""

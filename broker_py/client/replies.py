@@ -6,7 +6,7 @@ from broker_py.errors import ConfigError, ProtocolError, RequestRefused
 from broker_py.model.java_properties import parse_properties
 from broker_py.remoting.connection import expect_success
 from broker_py.wire.command import Command
-from broker_py.wire.fastjson import loads_object
+from broker_py.wire.fastjson import loads_trusted
 from broker_py.wire.header import decode_header
 
 _H = TypeVar("_H")
@@ -23,7 +23,7 @@ def header_of(header_type: type[_H], reply: Command) -> _H:
 def object_of(reply: Command) -> dict[Any, Any]:
     """Return the JSON object that a successful reply carries; an empty body is an empty object."""
     body = expect_success(reply).body
-    return loads_object(body) if body else {}
+    return loads_trusted(body) if body else {}
 
 
 def properties_of(reply: Command, address: str) -> dict[str, str]:

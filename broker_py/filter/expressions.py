@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Final
 
-from broker_py.filter.lexer import ExpressionInvalid
+from broker_py.filter.lexer import MAX_SHOWN, ExpressionInvalid
 from broker_py.filter.values import (
     EvaluationFailed,
     Long,
@@ -50,6 +50,11 @@ class Part:
     height: int = 1
 
     @property
+    def shown(self) -> str:
+        """Its text for an error, cut where it is long."""
+        return self.text if len(self.text) <= MAX_SHOWN else self.text[:MAX_SHOWN] + "..."
+
+    @property
     def is_condition(self) -> bool:
         """True when it gives True, False or null."""
         return self.role in (Role.TRUTH, Role.CONDITION)
@@ -80,7 +85,7 @@ def condition(part: Part) -> Part:
     if part.is_condition:
         return part
     if part.role is not Role.PROPERTY:
-        raise ExpressionInvalid(f"{part.text} is not a condition")
+        raise ExpressionInvalid(f"{part.shown} is not a condition")
     name = part.text
     return _condition(lambda properties: None if properties.get(name) is None else False, name, part)
 
@@ -149,7 +154,7 @@ def equality(left: Part, right: Part) -> Part:
         if part.role is Role.TRUTH and part.value is None:
             raise ExpressionInvalid("NULL can't be compared by = or <>: IS NULL is meant")
     if left.role is Role.TRUTH and right.role is Role.CONSTANT:
-        raise ExpressionInvalid(f"{left.text} can't be compared with {right.text}")
+        raise ExpressionInvalid(f"{left.shown} can't be compared with {right.shown}")
     if left.role is Role.PROPERTY and type(right.value) is str:
         return _condition(_equals_text(left.text, right.value), "=", left, right)
     return _equality(left, right)
@@ -229,7 +234,7 @@ def _property_order(test: Test, name: str, value: Value) -> Evaluate:
 
 def _require_ordered(part: Part) -> None:
     if part.is_condition or (part.role is Role.CONSTANT and type(part.value) is str):
-        raise ExpressionInvalid(f"{part.text} can't be compared by >, >=, <, <= or BETWEEN: a number can")
+        raise ExpressionInvalid(f"{part.shown} can't be compared by >, >=, <, <= or BETWEEN: a number can")
 
 
 def between(value: Part, low: Part, high: Part) -> Part:
@@ -242,7 +247,7 @@ def between(value: Part, low: Part, high: Part) -> Part:
         except EvaluationFailed:
             falling = True
         if falling:
-            raise ExpressionInvalid(f"BETWEEN goes from {low.text} to {high.text}, which is not more")
+            raise ExpressionInvalid(f"BETWEEN goes from {low.shown} to {high.shown}, which is not more")
     return _range(value, low, high, operator.ge, operator.le, decisive=False)
 
 
@@ -275,7 +280,7 @@ def _range(value: Part, low: Part, high: Part, below: Test, above: Test, *, deci
 def one_of(part: Part, texts: Sequence[str], *, wanted: bool) -> Part:
     """`part IN ('a', 'b')`, or NOT IN where `wanted` is False."""
     if part.role is not Role.PROPERTY:
-        raise ExpressionInvalid(f"IN needs a property on its left, not {part.text}")
+        raise ExpressionInvalid(f"IN needs a property on its left, not {part.shown}")
     name, allowed = part.text, frozenset(texts)
 
     def evaluate(properties: Properties) -> Value:

@@ -7,7 +7,7 @@ from typing import Final
 
 from broker_py.errors import BrokerPyError
 
-_SHOWN: Final = 40
+MAX_SHOWN: Final = 40
 
 
 class ExpressionInvalid(BrokerPyError):
@@ -38,7 +38,7 @@ class Token:
     def __str__(self) -> str:
         if self.kind is Kind.END:
             return "the end"
-        return f"{self.text[:_SHOWN]!r} at {self.position}"
+        return f"{self.text[:MAX_SHOWN]!r} at {self.position}"
 
 
 _KEYWORDS: Final = frozenset(("NOT", "AND", "OR", "BETWEEN", "IN", "TRUE", "FALSE", "NULL", "IS"))
@@ -63,7 +63,9 @@ def tokens(text: str) -> Iterator[Token]:
             return
         found = _TOKEN.match(text, position)
         if found is None:
-            raise ExpressionInvalid(f"no word or sign begins with {text[position : position + _SHOWN]!r} at {position}")
+            raise ExpressionInvalid(
+                f"no word or sign begins with {text[position : position + MAX_SHOWN]!r} at {position}"
+            )
         yield _token(found)
         position = found.end()
 

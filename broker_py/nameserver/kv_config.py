@@ -9,7 +9,7 @@ from broker_py.errors import ConfigError, ProtocolError, RequestRefused
 from broker_py.model.fields import dict_of
 from broker_py.seams import FileSystem, read_file, replace_file
 from broker_py.wire.codes import ResponseCode
-from broker_py.wire.fastjson import dumps, loads_object
+from broker_py.wire.fastjson import dumps, loads_trusted
 
 ORDER_TOPIC_CONFIG: Final = "ORDER_TOPIC_CONFIG"
 
@@ -33,7 +33,7 @@ class KvConfig:
         except OSError as error:
             raise ConfigError(f"kvConfigPath: {self._path} can't be read: {error.strerror or error}") from None
         try:
-            table = dict_of(loads_object(data), "configTable")
+            table = dict_of(loads_trusted(data), "configTable")
             self._table = {str(name): _values(table, name) for name in table}
         except ProtocolError as error:
             raise ConfigError(f"kvConfigPath: {self._path} is damaged ({error}); repair it or move it away") from None

@@ -15,14 +15,26 @@ from broker_py.errors import ProtocolError
 from broker_py.model.message_queue import MessageQueue
 
 MAX_DEPTH: Final = 64
-_TOKEN: Final = re.compile(r'\s*(?:([{}\[\]:,])|("(?:[^"\\]|\\.)*")|([^\s{}\[\]:,"]+))', re.DOTALL)
+MAX_DIALECT_CHARACTERS: Final = 1 << 19
+"""In a request, what is no plain JSON is read by Python code, half a second at most."""
+# A string's end is not looked for by a pattern: in megabytes without one, each character would leave a way back.
+_TOKEN: Final = re.compile(r'\s*([{}\[\]:,"]|[^\s{}\[\]:,"]+)')
 # An escaped character that is whole: beyond 16 bits it takes two escapes, \uD83D\uDE00.
 _WHOLE_ESCAPE: Final = re.compile(r"\\(?:[^u]|u[dD][89abAB]\w\w\\u[dD][c-fC-F]\w\w|u(?![dD][89a-fA-F]))", re.DOTALL)
+_DECODER: Final = json.JSONDecoder()
 _WORDS: Final[dict[str, Any]] = {"true": True, "false": False, "null": None}
 
 
-def loads(data: bytes | bytearray | memoryview | str) -> Any:
-    """Return the value of a body; keys are str, or MessageQueue where they were objects."""
+def loads_trusted(data: bytes | bytearray | memoryview | str) -> dict[Any, Any]:
+    """Return the object in a file, or in the answer to a request of ours, however large; ProtocolError."""
+    return loads_object(data, len(data))
+
+
+def loads(data: bytes | bytearray | memoryview | str, most: int = MAX_DIALECT_CHARACTERS) -> Any:
+    """Return the value of a body; keys are str, or MessageQueue where they were objects.
+
+    Of what is no plain JSON, `most` characters are read: a request may come from anybody. ProtocolError.
+    """
     try:
         text = data if isinstance(data, str) else bytes(data).decode()
     except UnicodeDecodeError as error:
@@ -33,7 +45,9 @@ def loads(data: bytes | bytearray | memoryview | str) -> Any:
         return json.loads(text)
     except RecursionError:
         raise ProtocolError(f"body is nested more than {MAX_DEPTH} deep") from None
-    except ValueError:
+    except ValueError as error:
+        if len(text) > most:
+            raise ProtocolError(f"body of {len(text)} characters is not plain JSON: {error}") from None
         reader = _Reader(text)
         value = reader.value(0)
         reader.end()
@@ -47,9 +61,9 @@ def has_half_character(text: str) -> bool:
     return "\\u" in _WHOLE_ESCAPE.sub("", text)
 
 
-def loads_object(data: bytes | bytearray | memoryview | str) -> dict[Any, Any]:
-    """Return the value of a body that must be an object."""
-    value = loads(data)
+def loads_object(data: bytes | bytearray | memoryview | str, most: int = MAX_DIALECT_CHARACTERS) -> dict[Any, Any]:
+    """Return the value of a body that must be an object; see `loads`."""
+    value = loads(data, most)
     if type(value) is not dict:
         raise ProtocolError("body is not a JSON object")
     return value
@@ -156,8 +170,13 @@ class _Reader:
         match = _TOKEN.match(self._text, self._position)
         if match is None:
             raise ProtocolError(f"body is not JSON at character {self._position}")
-        self._position = match.end()
-        return match.group(match.lastindex or 0)
+        start, self._position = match.span(1)
+        if self._text[start] == '"':
+            try:
+                self._position = _DECODER.raw_decode(self._text, start)[1]
+            except ValueError:
+                raise ProtocolError(f"body is not JSON at character {start}") from None
+        return self._text[start : self._position]
 
     def _peek(self) -> str:
         position = self._position

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -20,11 +21,9 @@ from broker_py.client import (
 )
 from broker_py.wire.codes import RequestCode
 from broker_py.wire.fastjson import loads_object
-from tests.support.client_lab import ClientLab, Inbox
+from tests.support.client_lab import FIRST, ClientLab, Inbox, a_broker, send_numbers
 from tests.support.cluster import until
 from tests.support.direct import Direct
-
-FIRST = PushOptions(consume_from_where=ConsumeFromWhere.FIRST_OFFSET)
 
 
 async def test_what_is_sent_is_pushed_with_all_that_was_said_of_it(lab: ClientLab) -> None:
@@ -81,7 +80,7 @@ async def test_messages_of_a_key_are_consumed_in_their_order(lab: ClientLab) -> 
         return ConsumeStatus.SUCCESS
 
     inbox = Inbox(once_not)
-    options = PushOptions(orderly=True, consume_from_where=ConsumeFromWhere.FIRST_OFFSET, suspend_ms=50)
+    options = replace(FIRST, orderly=True, suspend_ms=50)
     async with lab.client() as client:
         topic = await lab.topic(client, "Ordered")
         async with client.push_consumer("G_Ordered", {topic: "*"}, inbox, options):
@@ -100,7 +99,6 @@ async def test_members_share_queues_and_offsets_are_of_what_was_consumed(lab: Cl
     first, second = Inbox(), Inbox()
     async with lab.client() as client, lab.client() as other:
         topic = await lab.topic(client, "Shared")
-        producer = client.producer("P_Shared")
         one = client.push_consumer("G_Shared", {topic: "*"}, first, FIRST)
         async with one, other.push_consumer("G_Shared", {topic: "*"}, second, FIRST) as two:
 
@@ -108,8 +106,7 @@ async def test_members_share_queues_and_offsets_are_of_what_was_consumed(lab: Cl
                 return all(len([q for q in each.assigned if q.topic == topic]) == 2 for each in (one, two))
 
             await until(shared, "each has two queues")
-            for number in range(100):
-                await producer.send(OutgoingMessage(topic=topic, body=str(number).encode()))
+            await send_numbers(client, topic, 100)
 
             async def complete() -> bool:
                 return len({*first.bodies, *second.bodies}) == 100
@@ -122,32 +119,32 @@ async def test_members_share_queues_and_offsets_are_of_what_was_consumed(lab: Cl
 
 
 async def test_every_broadcasting_member_gets_all_and_goes_on_where_it_was(lab: ClientLab, tmp_path: Path) -> None:
-    options = PushOptions(
-        broadcasting=True, offset_directory=str(tmp_path), consume_from_where=ConsumeFromWhere.FIRST_OFFSET
-    )
+    def options(name: str) -> PushOptions:
+        return replace(FIRST, broadcasting=True, offset_directory=str(tmp_path / name))
+
     one, two, again = Inbox(), Inbox(), Inbox()
     async with lab.client() as client, lab.client() as other:
         topic = await lab.topic(client, "Broadcast")
-        producer = client.producer("P_Broadcast")
         async with (
-            client.push_consumer("G_Broadcast", {topic: "*"}, one, options),
-            other.push_consumer("G_Broadcast", {topic: "*"}, two, options),
+            client.push_consumer("G_Broadcast", {topic: "*"}, one, options("one")),
+            other.push_consumer("G_Broadcast", {topic: "*"}, two, options("two")),
         ):
-            for number in range(10):
-                await producer.send(OutgoingMessage(topic=topic, body=str(number).encode()))
+            await send_numbers(client, topic, 10)
             await one.until(lambda bodies: len(bodies) == 10)
             await two.until(lambda bodies: len(bodies) == 10)
-        await producer.send(OutgoingMessage(topic=topic, body=b"new"))
-        async with client.push_consumer("G_Broadcast", {topic: "*"}, again, options):
+        await client.producer("P_Broadcast").send(OutgoingMessage(topic=topic, body=b"new"))
+        async with client.push_consumer("G_Broadcast", {topic: "*"}, again, options("one")):
             await again.until(lambda bodies: bodies == [b"new"])
+        queues = await client.topic_queues(topic)
+        at_brokers = [await client.queues.committed_offset("G_Broadcast", queue) for queue in queues]
+    assert not any(at_brokers)
 
 
 async def test_a_pull_consumer_polls_seeks_and_commits(lab: ClientLab) -> None:
     options = PullOptions(auto_commit=False, consume_from_where=ConsumeFromWhere.FIRST_OFFSET)
     async with lab.client() as client:
         topic = await lab.topic(client, "Polled", queues=1)
-        for number in range(25):
-            await client.producer("P_Polled").send(OutgoingMessage(topic=topic, body=str(number).encode()))
+        await send_numbers(client, topic, 25)
         (queue,) = await client.topic_queues(topic)
         async with client.pull_consumer("G_Polled", options=options) as consumer:
             await consumer.assign([queue])
@@ -177,8 +174,7 @@ async def test_a_subscribed_pull_consumer_gets_its_share_and_commits_by_itself(l
         topic = await lab.topic(client, "PullShare")
         got: list[bytes] = []
         async with client.pull_consumer("G_PullShare", {topic: "*"}, options) as consumer:
-            for number in range(10):
-                await client.producer("P_PullShare").send(OutgoingMessage(topic=topic, body=str(number).encode()))
+            await send_numbers(client, topic, 10)
             while len(got) < 10:
                 got += [message.body for message in await consumer.poll()]
         queues = await client.topic_queues(topic)
@@ -201,10 +197,9 @@ async def test_tools_see_a_consumer_run_and_move_its_offsets(lab: ClientLab) -> 
     inbox = Inbox()
     async with lab.client() as client, Direct() as direct:
         topic = await lab.topic(client, "Asked", queues=1)
-        broker = (await client.routes.find(topic)).broker_datas[0].any_address
+        broker = await a_broker(client, topic)
         async with client.push_consumer("G_Asked", {topic: "*"}, inbox, FIRST):
-            for number in range(5):
-                await client.producer("P_Asked").send(OutgoingMessage(topic=topic, body=str(number).encode()))
+            await send_numbers(client, topic, 5)
             await inbox.until(lambda bodies: len(bodies) == 5)
             ext = {"consumerGroup": "G_Asked", "clientId": client.client_id}
             info = loads_object((await direct.tell(broker, RequestCode.GET_CONSUMER_RUNNING_INFO, ext)).body)

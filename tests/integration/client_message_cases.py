@@ -1,15 +1,14 @@
 """Kinds of messages that the broker does something for: later ones, transactions, replies, retries, conditions."""
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
 from broker_py.client import (
     ConsumeContext,
-    ConsumeFromWhere,
     ConsumeStatus,
     OutgoingMessage,
-    PushOptions,
     ReceivedMessage,
     Sql,
     TransactionState,
@@ -18,10 +17,8 @@ from broker_py.client import (
 )
 from broker_py.wire.codes import RequestCode
 from broker_py.wire.fastjson import loads_object
-from tests.support.client_lab import ClientLab, Inbox
+from tests.support.client_lab import FIRST, ClientLab, Inbox, a_broker
 from tests.support.direct import Direct
-
-FIRST = PushOptions(consume_from_where=ConsumeFromWhere.FIRST_OFFSET)
 
 
 async def test_delayed_messages_come_when_they_are_due(lab: ClientLab) -> None:
@@ -51,7 +48,7 @@ async def test_a_message_that_fails_comes_again_and_is_put_aside_at_last(lab: Cl
         return ConsumeStatus.SUCCESS if good else ConsumeStatus.LATER
 
     inbox = Inbox(answer)
-    options = PushOptions(consume_from_where=ConsumeFromWhere.FIRST_OFFSET, max_reconsume_times=1)
+    options = replace(FIRST, max_reconsume_times=1)
     async with lab.client() as client:
         topic = await lab.topic(client, "Again")
         async with client.push_consumer("G_Again", {topic: "*"}, inbox, options):
@@ -132,7 +129,7 @@ async def test_a_message_is_consumed_directly(lab: ClientLab) -> None:
     inbox = Inbox()
     async with lab.client() as client, Direct() as direct:
         topic = await lab.topic(client, "Directly", queues=1)
-        broker = (await client.routes.find(topic)).broker_datas[0].any_address
+        broker = await a_broker(client, topic)
         async with client.push_consumer("G_Directly", {topic: "*"}, inbox, FIRST):
             sent = await client.producer("P_Directly").send(OutgoingMessage(topic=topic, body=b"x"))
             await inbox.until(lambda bodies: bodies == [b"x"])

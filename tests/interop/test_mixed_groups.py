@@ -1,4 +1,4 @@
-"""Members of one group that are RocketMQ's Java client and ours: they share the queues, whoever comes and goes."""
+"""Members of one group by RocketMQ's Java client, its Go client and ours share the queues, whoever comes and goes."""
 
 import random
 from contextlib import AsyncExitStack
@@ -6,66 +6,66 @@ from pathlib import Path
 
 import pytest
 
-from broker_py.client import ConsumeContext, ConsumeFromWhere, ConsumeStatus, PushOptions, ReceivedMessage
 from tests.interop.java import MixedCluster, why_not
-from tests.interop.java_client import JavaClient
+from tests.interop.member_programs import MemberProgram, go_members, java_members, why_no_go
 from tests.support.client_lab import ClientLab
-from tests.support.cluster import CLUSTER_NAME, PATIENCE, until
+from tests.support.cluster import CLUSTER_NAME
+from tests.support.members import Journal, Load, Members, OwnMembers, consumed, settled
 
 JOINS_AND_LEAVES = 20
+MESSAGES_EACH = 150
 TOPIC = "Mixed"
-GROUP = "takeover-consumers"
+GROUP = "G_Mixed"
+QUEUES = 8
 
 pytestmark = [
     pytest.mark.skipif(why_not() is not None, reason=str(why_not())),
-    pytest.mark.timeout(180),
+    pytest.mark.timeout(300),
 ]
+needs_go = pytest.mark.skipif(why_no_go() is not None, reason=str(why_no_go()))
 
 
 @pytest.mark.parametrize("side", ["java", "ours"])
-async def test_a_group_of_both_clients_loses_nothing_while_members_come_and_go(
-    cluster: MixedCluster, tmp_path: Path, side: str
+@pytest.mark.parametrize("official", [("java",), pytest.param(("java", "go"), marks=needs_go)], ids="-".join)
+async def test_a_mixed_group_loses_nothing_in_a_storm_and_shares_the_queues_after_it(
+    cluster: MixedCluster, tmp_path: Path, side: str, official: tuple[str, ...]
 ) -> None:
     nameserver = cluster.nameserver()
     await nameserver.start()
     await (cluster.java_broker() if side == "java" else cluster.broker()).start()
     lab = ClientLab(nameserver.address, CLUSTER_NAME)
-    got: set[int] = set()
-
-    async def listen(messages: list[ReceivedMessage], _context: ConsumeContext) -> ConsumeStatus:
-        got.update(int(message.keys or -1) for message in messages)
-        return ConsumeStatus.SUCCESS
-
-    options = PushOptions(consume_from_where=ConsumeFromWhere.FIRST_OFFSET)
+    journal = Journal()
     chance = random.Random(7)
-    async with lab.client() as client:
-        await lab.topic(client, TOPIC, queues=8)
-        async with JavaClient.running(tmp_path / "client", nameserver.address, TOPIC, 300) as java:
-            members: list[AsyncExitStack] = []
-            for _ in range(JOINS_AND_LEAVES):
-                if members and (len(members) == 3 or chance.random() < 0.4):
-                    await members.pop(chance.randrange(len(members))).aclose()
+    async with AsyncExitStack() as stack:
+        client = await stack.enter_async_context(lab.client())
+        await lab.topic(client, TOPIC, queues=QUEUES)
+        own = OwnMembers(lab, TOPIC, GROUP, journal, work_ms=1)
+        stack.push_async_callback(own.leave_all)
+        clients: dict[str, Members] = {"ours": own}
+        for name in official:
+            command = (java_members if name == "java" else go_members)(tmp_path)
+            clients[name] = await stack.enter_async_context(
+                MemberProgram.running(command, tmp_path, nameserver.address, TOPIC, GROUP, journal, work_ms=1)
+            )
+        here: list[tuple[str, str]] = []
+        async with Load(client, TOPIC, 400) as load:
+            for number in range(JOINS_AND_LEAVES):
+                if len(here) > 1 and (len(here) == 6 or chance.random() < 0.4):
+                    kind, name = here.pop(chance.randrange(len(here)))
+                    await clients[kind].leave(name)
                 else:
-                    stack = AsyncExitStack()
-                    other = await stack.enter_async_context(lab.client())
-                    await stack.enter_async_context(other.push_consumer(GROUP, {TOPIC: "*"}, listen, options))
-                    members.append(stack)
-                before = len(java.events.sent)
-
-                async def flows(before: int = before) -> bool:
-                    return len(java.events.sent) > before + 150
-
-                await until(flows, "messages are sent", 30)
-            java.tell("finish")
-            await java.hears("finished")
-
-            async def consumed() -> bool:
-                return not java.events.lost - got
-
-            await until(consumed, "everything is consumed", 60 * PATIENCE)
-            for stack in members:
-                await stack.aclose()
-            await java.end()
-    assert java.events.failed == []
-    assert got
-    assert java.events.got
+                    kind = list(clients)[number % len(clients)]
+                    here.append((kind, f"{kind}-{number}"))
+                    await clients[kind].join(here[-1][1])
+                await load.goes_on(MESSAGES_EACH)
+            for kind, members in clients.items():
+                if kind not in {present for present, _ in here}:
+                    here.append((kind, f"{kind}-last"))
+                    await members.join(here[-1][1])
+            owners = await settled(client, TOPIC, GROUP, len(here))
+            await load.goes_on(MESSAGES_EACH)
+        await consumed(journal, load.sent)
+        assert sum(map(len, owners.values())) == QUEUES
+        assert len(load.sent) > JOINS_AND_LEAVES * MESSAGES_EACH
+        for kind in clients:
+            assert any(got.member.startswith(kind) for got in journal.entries), f"{kind} consumed nothing"

@@ -3,6 +3,7 @@
 What was flushed is delivered by the next start, once or more often, and nothing before it is due.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from random import Random
 
@@ -14,7 +15,7 @@ from broker_py.model.topic import SCHEDULE_TOPIC, TIMER_TOPIC
 from broker_py.store.handles import NotCached
 from broker_py.store.warmer import Done
 from broker_py.wire.codes import RequestCode
-from tests.simulation.lives import POLICIES, left_by
+from tests.simulation.crasher import POLICIES, Crasher, left_by
 from tests.support.memory_files import MemoryFiles
 from tests.unit.broker.peers import MemoryPeer
 from tests.unit.broker.site import STORE, Site, a_command, a_send
@@ -169,39 +170,17 @@ def _number(body: bytes) -> str:
     return body.partition(b":")[0].decode()
 
 
-class Crasher:
-    """Takes an image of the files at every operation, by one policy after the other."""
+def judged(life: Life) -> Callable[[MemoryFiles, bool], list[str]]:
+    """Return what starts a broker on an image of a life's files, and says what is wrong with what it delivers."""
 
-    def __init__(self, seed: int, limit: int) -> None:
-        self.random = Random(seed)
-        self.limit = limit
-        self.states = 0
-        self.found: list[str] = []
-        self.life: Life | None = None
-
-    def watch(self, life: Life) -> None:
-        """Crash before each operation of this life from now on."""
-        self.life = life
-        life.files.on_step = self.crash
-
-    def crash(self, operation: str) -> None:
-        """Check what a crash before `operation` leaves."""
-        life = self.life
-        if life is None or self.done():
-            return
-        policy = POLICIES[self.states % len(POLICIES)]
-        self.states += 1
-        image = left_by(life.files, self.random, policy)
+    def violations(image: MemoryFiles, _again: bool) -> list[str]:
         try:
             again = Life(image, life.now_ms, dict(life.sent))
-            found = again.violations(life.flushed())
+            return again.violations(life.flushed())
         except StoreError as error:
-            found = [f"does not start: {error}"]
-        self.found += [f"crash before {operation!r}, state {self.states}: {text}" for text in found]
+            return [f"does not start: {error}"]
 
-    def done(self) -> bool:
-        """True when there is no need for another state."""
-        return self.states >= self.limit or bool(self.found)
+    return violations
 
 
 def deferrals(seed: int, limit: int) -> Crasher:
@@ -211,7 +190,7 @@ def deferrals(seed: int, limit: int) -> Crasher:
     while not crasher.done():
         life = Life(MemoryFiles(), 1_700_000_000_000)
         for _ in range(3):
-            crasher.watch(life)
+            crasher.watch(life, judged(life))
             for _ in range(random.randrange(10, 40)):
                 life.step(random)
             if random.random() < 0.3:

@@ -7,10 +7,14 @@ Prints `CHECK: what it found` and exits with 1, or how many states were sound an
 
 import argparse
 import logging
+import signal
 import sys
-from collections.abc import Iterator
+import traceback
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
-from typing import Final
+from types import FrameType
+from typing import Final, Protocol, TypeVar
 
 import broker_py
 from tests.simulation.deferred import deferrals
@@ -19,27 +23,55 @@ from tests.simulation.pair import pairs
 from tests.simulation.replica import replicas
 
 _ROUNDS: Final = 8
+_SECONDS: Final = 120.0
+"""Of the processor, for one small simulation: none takes ten."""
+
+_T = TypeVar("_T")
+
+
+class Simulation(Protocol):
+    """What a simulation has seen."""
+
+    states: int
+    found: list[str]
+
+
+class Endless(BaseException):
+    """A simulation that is never done; no `except Exception` of what is simulated holds it up."""
+
+
+def within(seconds: float, simulate: Callable[[], _T]) -> _T:
+    """Return what `simulate` does; Endless, with the place where it was, after so much time of the processor."""
+
+    def end(_number: int, frame: FrameType | None) -> None:
+        places = [f"{Path(place.filename).name}:{place.lineno}" for place in traceback.extract_stack(frame)[-3:]]
+        raise Endless(f"not done after {seconds:g} s of the processor, at {' > '.join(places)}")
+
+    before = signal.signal(signal.SIGVTALRM, end)
+    signal.setitimer(signal.ITIMER_VIRTUAL, seconds)
+    try:
+        return simulate()
+    finally:
+        signal.setitimer(signal.ITIMER_VIRTUAL, 0)
+        signal.signal(signal.SIGVTALRM, before)
 
 
 def findings(states: int, seed: int) -> Iterator[tuple[str, int, list[str]]]:
-    """Give (check, states, findings) of small simulations, in turn: a fault shows soon in the one that is for it.
-
-    Later deliveries, of which a state costs ten times as much, are the last.
-    """
+    """Give (check, states, findings) of small simulations, in turn: a fault shows soon in the one that is for it."""
+    # The less a state costs, the more of them. What timers write down comes late in a life: fewer, but longer ones.
+    often = (("store", lives, states // 16), ("pair", pairs, states // 16), ("replica", replicas, states // 24))
+    rarely = ("later deliveries", deferrals, states // 12)
+    simulations: list[tuple[str, Callable[[int, int], Simulation], int]]
     for number in range(_ROUNDS):
-        for name, simulate in (("store", lives), ("pair", pairs), ("replica", replicas)):
+        simulations = [*often, rarely] if number % 2 == 0 else [*often]
+        for name, simulate, limit in simulations:
+            run = partial(simulate, seed + number, limit)
             try:
-                done = simulate(seed + number, states // _ROUNDS // 3)
-            except Exception as error:
+                done = within(_SECONDS, run)
+            except (Exception, Endless) as error:
                 yield name, 0, [f"{type(error).__name__}: {error}"]
             else:
                 yield name, done.states, done.found
-    try:
-        last = deferrals(seed, states // 6)
-    except Exception as error:
-        yield "later deliveries", 0, [f"{type(error).__name__}: {error}"]
-    else:
-        yield "later deliveries", last.states, last.found
 
 
 def main() -> int:

@@ -29,7 +29,7 @@ from broker_py.store.reading import GetStatus
 from broker_py.store.store import Store
 from broker_py.wire.codes import ResponseCode
 from broker_py.wire.command import Command, Reply
-from tests.simulation.lives import POLICIES, left_by
+from tests.simulation.crasher import POLICIES, left_by
 from tests.simulation.workload import CONFIG, QUEUES, STORE_HOST, TOPICS, Kept, message
 from tests.support.clock import ManualClock
 from tests.support.memory_files import NOTHING_KEPT, CrashPolicy, MemoryFiles

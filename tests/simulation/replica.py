@@ -1,14 +1,17 @@
 """A replica that takes its master's log in arbitrary slices, and loses power at every operation."""
 
 from random import Random
+from typing import Final
 
 from broker_py.errors import StoreError
 from broker_py.message.record import check_record
 from broker_py.store.store import Store
-from tests.simulation.lives import POLICIES, left_by
+from tests.simulation.crasher import POLICIES, left_by
 from tests.simulation.workload import CONFIG, QUEUES, STORE_HOST, TOPICS, message, misindexed
 from tests.support.clock import ManualClock
 from tests.support.memory_files import MemoryFiles
+
+_OPERATIONS_OF_A_COPY: Final = 800
 
 
 def opened(files: MemoryFiles) -> Store:
@@ -38,11 +41,12 @@ def whole_records(master: Store, end: int) -> int:
 
 
 class Replica:
-    """One replica and the crash states seen so far."""
+    """One replica and the crash states seen so far, at so large a share of the operations."""
 
-    def __init__(self, master: Store, random: Random) -> None:
+    def __init__(self, master: Store, random: Random, share: float) -> None:
         self.master = master
         self.random = random
+        self.share = share
         self.files = MemoryFiles()
         self.store = opened(self.files)
         self.states = 0
@@ -50,6 +54,8 @@ class Replica:
         self.files.on_step = self.crash
 
     def crash(self, operation: str) -> None:
+        if self.random.random() >= self.share:
+            return
         self.states += 1
         flushed = self.store.flushed.value
         image = opened(left_by(self.files, self.random, self.random.choice(POLICIES)))
@@ -106,12 +112,16 @@ class Replica:
 
 
 def replicas(seed: int, limit: int) -> Replica:
-    """Run replicas until so many crash states were looked at; return the last, with the sum."""
+    """Run replicas until so many crash states were looked at; return the last, with the sum.
+
+    A copy has some hundred operations: few states are spread over all of it.
+    """
     random = Random(seed)
     master = master_of(random)
+    share = min(1.0, limit / _OPERATIONS_OF_A_COPY)
     states = 0
     while True:
-        replica = Replica(master, random)
+        replica = Replica(master, random, share)
         replica.copy()
         states += replica.states
         replica.files.on_step = None

@@ -5,11 +5,12 @@
 
 import os
 from collections.abc import Callable
-from typing import Final, Protocol
+from typing import Final
 
 import pytest
 
 from tests.simulation.deferred import deferrals
+from tests.simulation.hunt import Simulation
 from tests.simulation.lives import lives
 from tests.simulation.pair import pairs
 from tests.simulation.replica import replicas
@@ -19,13 +20,6 @@ STATES: Final = int(os.environ.get("CRASH_STATES", "2400"))
 SEED: Final = int(os.environ.get("CRASH_SEED", "20260001"))
 SHARDS: Final = 8
 Record = Callable[[str, object], None]
-
-
-class Simulation(Protocol):
-    """What a simulation has seen."""
-
-    states: int
-    found: list[str]
 
 
 def judge(simulation: Simulation, seed: int, record_property: Record) -> None:

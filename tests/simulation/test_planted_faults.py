@@ -12,6 +12,7 @@ from typing import Final
 
 import pytest
 
+from tests.simulation.hunt import Endless, within
 from tests.simulation.planted import FAULTS, Fault, hunt, plant
 
 STATES: Final = int(os.environ.get("PLANTED_STATES", "0"))
@@ -42,3 +43,16 @@ def test_a_fault_has_its_place(fault: Fault, tmp_path: Path) -> None:
 def test_a_fault_whose_place_is_gone_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(AssertionError, match=r"store/store\.py has its place 0 times"):
         plant(Fault("gone", "store/store.py", "no such line\n", ""), tmp_path)
+
+
+def test_a_simulation_without_an_end_is_ended() -> None:
+    def turn_for_ever() -> None:
+        while True:
+            try:
+                "".join(str(number) for number in range(100))
+            except Exception:
+                continue
+
+    with pytest.raises(Endless, match=r"not done after 0\.05 s of the processor, at .*test_planted_faults\.py"):
+        within(0.05, turn_for_ever)
+    assert within(60.0, lambda: 7) == 7

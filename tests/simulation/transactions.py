@@ -14,7 +14,7 @@ from broker_py.message.record import decode_record
 from broker_py.model.topic import CHECK_MAX_TIME_TOPIC
 from broker_py.store.config import StoreConfig
 from broker_py.wire.command import Command
-from tests.simulation.lives import POLICIES, left_by
+from tests.simulation.crasher import POLICIES, left_by
 from tests.support.memory_files import MemoryFiles
 from tests.unit.broker.half_site import COMMIT, ROLLBACK, Half, HalfSite, asked_about, half_at
 

@@ -4,7 +4,15 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from broker_py.admin.topics import update_topic
-from broker_py.client import Client, ConsumeContext, ConsumeStatus, ReceivedMessage
+from broker_py.client import (
+    Client,
+    ConsumeContext,
+    ConsumeFromWhere,
+    ConsumeStatus,
+    OutgoingMessage,
+    PushOptions,
+    ReceivedMessage,
+)
 from broker_py.model.topic import TopicConfig
 from tests.support.cluster import until
 
@@ -16,6 +24,20 @@ BROKER_PROPERTIES = {
     "transactionTimeOut": 2000,
     "waitTimeMillsInSendQueue": 3000,
 }
+
+FIRST = PushOptions(consume_from_where=ConsumeFromWhere.FIRST_OFFSET)
+
+
+async def send_numbers(client: Client, topic: str, count: int) -> None:
+    """Send messages "0", "1"... one after the other."""
+    producer = client.producer(f"P_{topic}")
+    for number in range(count):
+        await producer.send(OutgoingMessage(topic=topic, body=str(number).encode()))
+
+
+async def a_broker(client: Client, topic: str) -> str:
+    """Return the address of a broker that has a topic."""
+    return (await client.routes.find(topic)).broker_datas[0].any_address
 
 
 @dataclass

@@ -10,6 +10,7 @@ from broker_py.broker.config import BrokerConfig
 from broker_py.broker.consumer_offsets import ConsumerOffsetTable
 from broker_py.broker.groups import GroupTable
 from broker_py.broker.topics import TopicTable
+from broker_py.broker.traffic import Traffic
 from broker_py.errors import RequestRefused
 from broker_py.model.message_queue import MessageQueue
 from broker_py.remoting.peer import Peer
@@ -43,6 +44,7 @@ class ProgressHandler:
         groups: GroupTable,
         offsets: ConsumerOffsetTable,
         consumers: ConsumerTable,
+        traffic: Traffic,
     ) -> None:
         self._config = config
         self._store = store
@@ -50,6 +52,7 @@ class ProgressHandler:
         self._groups = groups
         self._offsets = offsets
         self._consumers = consumers
+        self._traffic = traffic
 
     def register(self, router: Router) -> None:
         """Serve the requests."""
@@ -79,12 +82,17 @@ class ProgressHandler:
         return Reply(body=dumps({"offsetTable": table}))
 
     def consume_stats(self, request: ConsumeStatsRequest, _command: Command, _peer: Peer) -> Reply:
-        """Return a group's lag in each queue of its topics."""
+        """Return a group's lag in each queue of its topics; of those only that its members want, if it has any."""
         topics = {request.topic} if request.topic else self._offsets.topics_of(request.consumer_group)
+        members = self._consumers.get(request.consumer_group)
+        if members is not None and members.subscriptions:
+            topics &= members.subscriptions.keys()
         table: dict[MessageQueue, Any] = {}
+        tps = 0.0
         for topic in sorted(topics):
             table.update(self._group_in_topic(request.consumer_group, topic))
-        return Reply(body=dumps({"consumeTps": 0.0, "offsetTable": table}))
+            tps += self._traffic.tps((topic, request.consumer_group))
+        return Reply(body=dumps({"consumeTps": tps, "offsetTable": table}))
 
     def _group_in_topic(self, group: str, topic: str) -> dict[MessageQueue, Any]:
         settings = self._topics.get(topic)
@@ -118,7 +126,8 @@ class ProgressHandler:
                 total_lag += sum(row["brokerOffset"] - row["consumerOffset"] for row in table.values())
                 total_in_flight += sum(row["pullOffset"] - row["consumerOffset"] for row in table.values())
                 if table:
-                    stats.append({"consumeTps": 0.0, "offsetTable": table})
+                    tps = self._traffic.tps((topic, group.group_name))
+                    stats.append({"consumeTps": tps, "offsetTable": table})
             if stats:
                 groups.append({group.group_name: stats})
         return Reply(

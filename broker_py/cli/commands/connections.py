@@ -151,16 +151,6 @@ def _info_lines(info: dict[str, Any]) -> list[str]:
         for queue in queues
         if isinstance(queue, MessageQueue)
     ]
-    details = [
-        (
-            queue.topic,
-            queue.broker_name,
-            queue.queue_id,
-            "; ".join(f"{name}={value}" for name, value in sorted(dict_of(queues, queue).items())),
-        )
-        for queue in queues
-        if isinstance(queue, MessageQueue)
-    ]
     rates = dict_of(info, "statusTable")
     lines = ["#Consumer Properties#", *(f"{name:<40}: {properties[name]}" for name in sorted(properties)), ""]
     lines += ["#Consumer Subscription#"]
@@ -170,7 +160,8 @@ def _info_lines(info: dict[str, Any]) -> list[str]:
             f"SubExpression: {each.get('subString')}"
         )
     lines += ["", "#Consumer Offset#", *table(("Topic", "Broker Name", "QID", "Consumer Offset"), offsets)]
-    lines += ["", "#Consumer MQ Detail#", *table(("Topic", "Broker Name", "QID", "ProcessQueueInfo"), details)]
+    lines += ["", "#Consumer MQ Detail#", *_queue_lines(queues)]
+    lines += ["", "#Consumer Pop Detail#", *_queue_lines(dict_of(info, "mqPopTable"))]
     lines += ["", "#Consumer RT&TPS#"]
     lines += table(
         ("Topic", "Pull RT", "Pull TPS", "Consume RT", "ConsumeOK TPS", "ConsumeFailed TPS", "ConsumeFailedMsgsInHour"),
@@ -188,11 +179,27 @@ def _info_lines(info: dict[str, Any]) -> list[str]:
             if isinstance(each, dict)
         ],
     )
+    own = dict_of(info, "userConsumerInfo")
+    lines += ["", "#User Consume Info#", *(f"{name:<40}: {own[name]}" for name in sorted(own))]
     stacks = info.get("jstack")
     started = properties.get("PROP_CONSUMER_START_TIMESTAMP")
     if isinstance(started, str) and started.isdecimal():
         lines += ["", f"started at {time_text(int(started))}"]
     return [*lines, "", "#Consumer jstack#", *stacks.splitlines()] if isinstance(stacks, str) and stacks else lines
+
+
+def _queue_lines(queues: dict[Any, Any]) -> list[str]:
+    details = [
+        (
+            queue.topic,
+            queue.broker_name,
+            queue.queue_id,
+            "; ".join(f"{name}={value}" for name, value in sorted(dict_of(queues, queue).items())),
+        )
+        for queue in queues
+        if isinstance(queue, MessageQueue)
+    ]
+    return table(("Topic", "Broker Name", "QID", "ProcessQueueInfo"), details)
 
 
 COMMANDS: Final = {

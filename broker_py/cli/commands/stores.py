@@ -24,7 +24,7 @@ from broker_py.store.bare_files import BareFiles, BareHandles
 from broker_py.store.checkpoint import read_checkpoint
 from broker_py.store.damage import Damage, next_record
 from broker_py.store.inspection import Inspection, StoreReport, walk
-from broker_py.wire.fastjson import loads_object
+from broker_py.wire.fastjson import loads_trusted
 
 _PROGRESS_SECONDS: Final = 2.0
 _BODY_BYTES: Final = 256
@@ -69,7 +69,7 @@ def _check(options: argparse.Namespace) -> int:
     inspection = Inspection(
         DiskFiles(),
         options.directory,
-        loads_object,
+        loads_trusted,
         lock_holder=lock_holder(f"{options.directory}/lock"),
         commit_log_directory=options.commit_log,
         progress=_progress("checked"),

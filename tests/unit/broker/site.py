@@ -213,7 +213,9 @@ class Site:
         ).register(router)
         TopicHandler(config, self.store, self.topics, self.offsets).register(router)
         GroupHandler(config, self.topics, self.groups, self.offsets).register(router)
-        ProgressHandler(config, self.store, self.topics, self.groups, self.offsets, self.consumers).register(router)
+        ProgressHandler(
+            config, self.store, self.topics, self.groups, self.offsets, self.consumers, self.statistics.traffic
+        ).register(router)
         RelayHandler(config, self.store, self.topics, self.groups, self.offsets, self.consumers).register(router)
         TransactionHandler(config, self.store, self.acks, self.own, self.decisions).register(router)
         ReplyHandler(config, self.topics, self.producers, self.own, STORE_HOST, self.clock).register(router)

@@ -10,6 +10,7 @@ from broker_py.broker.config import BrokerRole
 from broker_py.errors import StoreError
 from broker_py.message.properties import decode_properties
 from broker_py.message.record import Message
+from broker_py.model.message_queue import MessageQueue
 from broker_py.model.topic import TopicConfig
 from broker_py.store.reading import GetResult
 from broker_py.wire.codes import RequestCode, ResponseCode
@@ -84,6 +85,18 @@ def test_messages_of_all_queues_are_popped_once() -> None:
     again = pop(site)
     assert again.code == ResponseCode.POLLING_TIMEOUT
     assert site.offsets.offset("g", "T", 1) == 1
+
+
+def test_the_progress_of_a_group_that_pops_is_what_it_popped() -> None:
+    site = a_site(0)
+    for number in range(5):
+        send(site, b"m%d" % number, queue_id=0)
+    acks = extra_infos(pop(site, queueId=0, maxMsgNums=3))
+    for _ in acks[:2]:
+        table = site.json(RequestCode.GET_CONSUME_STATS, {"consumerGroup": "g", "topic": "T"})["offsetTable"]
+        row = table[MessageQueue("T", "broker-a", 0)]
+        assert (row["brokerOffset"], row["consumerOffset"], row["pullOffset"]) == (5, 3, 3)
+        ack(site, acks.pop())
 
 
 def test_a_popped_message_comes_back_once_from_the_retry_topic() -> None:

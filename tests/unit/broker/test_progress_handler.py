@@ -72,6 +72,30 @@ def test_the_progress_of_a_group_is_what_it_consumed_and_fetched_of_each_queue()
         assert body["consumeTps"] == 0.0
 
 
+def test_the_progress_of_a_group_counts_what_it_got_a_second() -> None:
+    site = a_site()
+    site.statistics.traffic.add(("T", "g"), 0, 0)
+    site.statistics.traffic.sample(site.clock.now_ms())
+    site.statistics.traffic.add(("T", "g"), 100, 1000)
+    site.clock.advance(10_000)
+    site.statistics.traffic.sample(site.clock.now_ms())
+    body = site.json(RequestCode.GET_CONSUME_STATS, {"consumerGroup": "g"})
+    assert 0 < body["consumeTps"] <= 10
+    assert site.json(RequestCode.GET_BROKER_CONSUME_STATS, {"isOrder": False})["consumeStatsList"][0]["g"][0] == body
+
+
+def test_what_the_members_of_a_group_do_not_want_any_more_is_no_part_of_its_progress() -> None:
+    site = a_site()
+    site.topics.put(TopicConfig(topic_name="Old", read_queue_nums=1, write_queue_nums=1))
+    site.offsets.commit("g", "Old", 0, 0)
+    asked = {"consumerGroup": "g"}
+    topics = {queue.topic for queue in site.json(RequestCode.GET_CONSUME_STATS, asked)["offsetTable"]}
+    assert topics == {"T", "Old"}
+    site.ask(RequestCode.HEART_BEAT, {}, a_heartbeat("g", "c", {"T": "*"}))
+    topics = {queue.topic for queue in site.json(RequestCode.GET_CONSUME_STATS, asked)["offsetTable"]}
+    assert topics == {"T"}
+
+
 def test_a_group_that_nobody_knows_has_no_progress() -> None:
     site = a_site()
     assert site.json(RequestCode.GET_CONSUME_STATS, {"consumerGroup": "x"})["offsetTable"] == {}

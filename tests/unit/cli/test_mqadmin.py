@@ -134,6 +134,17 @@ def test_help_does_not_wait_for_the_event_loop_to_be_imported() -> None:
     assert subprocess.run([sys.executable, "-c", code], stdout=subprocess.DEVNULL, check=False).returncode == 0
 
 
+def test_a_command_imports_neither_producers_nor_consumers(cluster: FakeCluster) -> None:
+    code = (
+        "import sys; from broker_py.cli.mqadmin import main; main(sys.argv[1:]); print(*sys.modules, file=sys.stderr)"
+    )
+    command = [sys.executable, "-c", code, "topicList", "-n", cluster.namesrv]
+    imported = subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, check=True).stderr
+    heavy = {"client.producer", "client.push_consumer", "client.pull_consumer", "client.administration", "runtime.tls"}
+    assert {f"broker_py.{name}" for name in heavy}.isdisjoint(imported.split())
+    assert "broker_py.client.brokers" in imported.split()
+
+
 # Clusters and brokers
 
 

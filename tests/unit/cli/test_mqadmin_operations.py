@@ -260,6 +260,7 @@ def _online(cluster: FakeCluster) -> str:
         "properties": {"PROP_CLIENT_VERSION": "V5_1_0"},
         "subscriptionSet": [{"topic": "T", "subString": "*"}],
         "mqTable": {MessageQueue("T", "broker-a", 1): {"commitOffset": 2}},
+        "mqPopTable": {MessageQueue("T", "broker-b", 0): {"waitAckCount": 7, "droped": False}},
         "statusTable": {"T": {"pullRT": 1.5}},
         "jstack": "main runs",
     }
@@ -277,7 +278,8 @@ def test_the_members_of_a_group_and_what_they_do(cluster: FakeCluster, capsys: C
     assert "Same subscription in the same group of consumer" in out
     _, out, _ = mqadmin(capsys, "consumerStatus", "-g", "G", "-i", client_id, "-s")
     assert all(
-        part in out for part in ("#Consumer Properties#", "PROP_CLIENT_VERSION", "#Consumer Offset#", "main runs")
+        part in out
+        for part in ("#Consumer Properties#", "PROP_CLIENT_VERSION", "#Consumer Offset#", "waitAckCount=7", "main runs")
     )
     assert asked(cluster.a, RequestCode.GET_CONSUMER_RUNNING_INFO)[-1]["jstackEnable"] == "true"
 

@@ -185,6 +185,56 @@ def test_an_orderly_queue_waits_for_its_lock_and_for_the_message_that_failed(clu
     assert unlocked
 
 
+@pytest.mark.parametrize("how", ["its connection is lost", "it is over"])
+def test_an_orderly_queue_whose_lock_was_lost_goes_on_where_the_group_stands(
+    cluster: FakeCluster, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    monkeypatch.setattr("broker_py.client.orderly_consumption.LOCK_AGAIN_SECONDS", 0.01)
+    cluster.store_a.fill("T", 0, [b"0", b"1", b"2", b"3", b"4"])
+    clock = ManualClock()
+    granted = True
+    peers: list[Any] = []
+
+    def lock(_header: None, command: Command, peer: object) -> Reply:
+        peers.append(peer)
+        return Reply(body=dumps({"lockOKMQSet": loads_object(command.body)["mqSet"] if granted else []}))
+
+    async def close() -> None:
+        peers[-1].close()
+
+    cluster.a.on(RequestCode.LOCK_BATCH_MQ, None, lock)
+    cluster.a.on(RequestCode.UNLOCK_BATCH_MQ, None, lambda *_: Reply())
+    got: list[bytes] = []
+
+    async def listen(messages: list[ReceivedMessage], _context: ConsumeContext) -> ConsumeStatus:
+        nonlocal granted
+        got.append(messages[0].body)
+        if messages[0].body == b"1":
+            granted = False
+            if how == "it is over":
+                clock.advance(31_000)
+            else:
+                await asyncio.get_running_loop().run_in_executor(None, cluster.do, close())
+        return ConsumeStatus.SUCCESS
+
+    async def run() -> None:
+        nonlocal granted
+        async with (
+            cluster.client(clock) as client,
+            client.push_consumer(GROUP, {"T": "*"}, listen, options(orderly=True)),
+        ):
+            await eventually(lambda: len(peers) >= 5)
+            assert got == [b"0", b"1"]
+            assert cluster.store_a.offsets.get((GROUP, "T", 0)) is None, "not ours to commit"
+            cluster.store_a.offsets[GROUP, "T", 0] = 3  # another member was here
+            granted = True
+            await eventually(lambda: len(got) == 4)
+
+    asyncio.run(run())
+    assert got == [b"0", b"1", b"3", b"4"]
+    assert cluster.store_a.offsets[GROUP, "T", 0] == 5
+
+
 def test_an_orderly_message_that_had_its_last_attempt_is_put_aside(cluster: FakeCluster) -> None:
     cluster.store_a.fill("T", 0, [b"bad"])
     cluster.a.on(

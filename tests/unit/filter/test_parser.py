@@ -209,3 +209,10 @@ def test_mutated_expressions_are_read_or_refused() -> None:
         read += 1
         assert found.matches(PROPERTIES) in (True, False)
     assert read > 100
+
+
+@pytest.mark.parametrize("expression", ["'{}'", "{}", "'{}' > 5", "'{}' IN ('x')"])
+def test_a_refusal_shows_little_of_what_is_long(expression: str) -> None:
+    with pytest.raises(ExpressionInvalid) as refused:
+        compile_filter(expression.replace("{}", "1" * 5000))
+    assert len(str(refused.value)) < 200

@@ -1,6 +1,7 @@
 """JSON with the liberties that fastjson takes."""
 
 import json
+import tracemalloc
 
 import pytest
 from hypothesis import given
@@ -8,7 +9,7 @@ from hypothesis import strategies as st
 
 from broker_py.errors import ProtocolError
 from broker_py.model.message_queue import MessageQueue
-from broker_py.wire.fastjson import dumps, loads, loads_object
+from broker_py.wire.fastjson import MAX_DIALECT_CHARACTERS, dumps, loads, loads_object, loads_trusted
 from tests.support.vectors import java_remoting
 
 JSON = st.recursive(
@@ -95,3 +96,28 @@ def test_half_a_character_is_refused(text: str) -> None:
 @pytest.mark.parametrize("text", [r'"\ud83d\ude00"', r'"\\ud800"', r'"\u00e4\n\uD7FF\ue000"', '"\U0001f600"'])
 def test_whole_characters_are_read_however_they_are_escaped(text: str) -> None:
     assert loads(text) == json.loads(text)
+
+
+def test_a_string_without_an_end_costs_no_more_than_its_size() -> None:
+    text = '{"a":"' + "x" * (MAX_DIALECT_CHARACTERS - 10)
+    tracemalloc.start()
+    try:
+        with pytest.raises(ProtocolError, match="at character 5"):
+            loads(text)
+        assert tracemalloc.get_traced_memory()[1] < 4 * len(text)
+    finally:
+        tracemalloc.stop()
+
+
+def test_strings_of_the_dialect_have_escapes_and_no_control_characters() -> None:
+    assert loads(r'{1:"a\"b\\",2:"\u0041"}') == {"1": 'a"b\\', "2": "A"}
+    with pytest.raises(ProtocolError, match="at character 3"):
+        loads('{1:"a\nb"}')
+
+
+def test_a_request_may_have_so_much_that_is_no_plain_json_and_a_file_more() -> None:
+    count = MAX_DIALECT_CHARACTERS // 7
+    text = "{" + ",".join(f"{number}:1" for number in range(count)) + "}"
+    with pytest.raises(ProtocolError, match="is not plain JSON"):
+        loads(text)
+    assert len(loads_trusted(text)) == count
