@@ -194,6 +194,7 @@ def test_an_orderly_queue_whose_lock_was_lost_goes_on_where_the_group_stands(
     clock = ManualClock()
     granted = True
     peers: list[Any] = []
+    lost: list[str] = []
 
     def lock(_header: None, command: Command, peer: object) -> Reply:
         peers.append(peer)
@@ -215,6 +216,7 @@ def test_an_orderly_queue_whose_lock_was_lost_goes_on_where_the_group_stands(
                 clock.advance(31_000)
             else:
                 await asyncio.get_running_loop().run_in_executor(None, cluster.do, close())
+                await eventually(lambda: bool(lost))
         return ConsumeStatus.SUCCESS
 
     async def run() -> None:
@@ -223,6 +225,7 @@ def test_an_orderly_queue_whose_lock_was_lost_goes_on_where_the_group_stands(
             cluster.client(clock) as client,
             client.push_consumer(GROUP, {"T": "*"}, listen, options(orderly=True)),
         ):
+            client._instance.watch("test", lost.append)
             await eventually(lambda: len(peers) >= 5)
             assert got == [b"0", b"1"]
             assert cluster.store_a.offsets.get((GROUP, "T", 0)) is None, "not ours to commit"
