@@ -1,4 +1,6 @@
-"""What a broker of RocketMQ keeps for later: messages that its own services still have to act on.
+"""What a broker, ours or Java's, keeps for later: messages that its own services still have to act on.
+
+A broker that goes on with the store goes on with them; with a broker that leaves for good they would be lost.
 
     SCHEDULE_TOPIC_XXXX            delayed; queue = level - 1, delivered up to the offset of GET_ALL_DELAY_OFFSET
     rmq_sys_wheel_timer            timed; the runtime information counts them (5.0 and newer)
@@ -15,7 +17,7 @@ from typing import Final
 from broker_py.admin.topics import queues_at
 from broker_py.client.client import Client
 from broker_py.model.fields import int_of
-from broker_py.model.topic import HALF_TOPIC, SCHEDULE_TOPIC, SYSTEM_TOPIC_PREFIX
+from broker_py.model.topic import HALF_TOPIC, SCHEDULE_TOPIC, SYSTEM_TOPIC_PREFIX, TIMER_TOPIC
 
 DELAYED: Final = "delayed"
 TIMED: Final = "timed"
@@ -36,27 +38,31 @@ class Pending:
 
     kind: str
     messages: int
+    topic: str
 
 
 async def pending_messages(client: Client, address: str) -> list[Pending]:
     """Return what a broker keeps for later, each kind that it has any of. Unreachable, RequestFailed."""
     properties = await client.brokers.config(address)
-    levels = len(properties.get("messageDelayLevel", "").split()) or _DELAY_LEVELS
+    levels = max(_DELAY_LEVELS, len(properties.get("messageDelayLevel", "").split()))
     revive_topic = _REVIVE_TOPIC + properties.get("brokerClusterName", "")
     runtime: dict[str, object] = dict(await client.brokers.runtime_info(address))
     counts = {
-        DELAYED: await _delayed(client, address, levels),
-        TIMED: sum(int_of(runtime, key) for key in _TIMED_KEYS),
-        HALF: await _unread(client, address, HALF_TOPIC, _HALF_GROUP),
-        POPPED: await _unread(client, address, revive_topic, _REVIVE_GROUP),
+        (DELAYED, SCHEDULE_TOPIC): await _delayed(client, address, levels),
+        (TIMED, TIMER_TOPIC): sum(int_of(runtime, key) for key in _TIMED_KEYS),
+        (HALF, HALF_TOPIC): await _unread(client, address, HALF_TOPIC, _HALF_GROUP),
+        (POPPED, revive_topic): await _unread(client, address, revive_topic, _REVIVE_GROUP),
     }
-    return [Pending(kind=kind, messages=messages) for kind, messages in counts.items() if messages > 0]
+    return [
+        Pending(kind=kind, messages=messages, topic=topic) for (kind, topic), messages in counts.items() if messages > 0
+    ]
 
 
 async def _delayed(client: Client, address: str, levels: int) -> int:
+    """Count all queues up to `levels`, and those of levels that were there once, which hold messages too."""
     delivered = await client.brokers.delay_offsets(address)
     total = 0
-    for level in range(1, levels + 1):
+    for level in range(1, max(levels, *delivered, 1) + 1):
         begin = await client.brokers.queue_begin(address, SCHEDULE_TOPIC, level - 1)
         end = await client.brokers.queue_end(address, SCHEDULE_TOPIC, level - 1)
         total += max(0, end - max(begin, delivered.get(level, 0)))

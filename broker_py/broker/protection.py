@@ -12,10 +12,11 @@ from broker_py.broker.acl.service import AclService
 from broker_py.broker.config import BrokerConfig
 from broker_py.errors import ConfigError
 from broker_py.remoting.audit import Audit
-from broker_py.remoting.config import ServerConfig
+from broker_py.remoting.config import ServerConfig, TlsMode
+from broker_py.remoting.doorway import Doorway
 from broker_py.remoting.router import Router
 from broker_py.remoting.server import is_loopback
-from broker_py.remoting.tls import TlsContexts, TlsLayer
+from broker_py.remoting.tls import TlsContexts
 from broker_py.replication.config import ReplicationConfig
 from broker_py.replication.slave_connection import SlaveConnection
 from broker_py.seams import Clock, FileSystem
@@ -87,12 +88,17 @@ class Protection:
         return self.client_tls() if self._ha_in_tls else None
 
     def secure_slave(self, slave: SlaveConnection) -> asyncio.Protocol:
-        """Return what stands between a slave's socket and its connection: that itself, or TLS."""
-        if not self._ha_in_tls:
-            return slave
+        """Return what stands between a slave's socket and its connection: that itself, or what tells TLS.
+
+        A master that has a certificate takes either, so that its slaves can be changed one after the other; with
+        haTlsEnable nothing but TLS.
+        """
         context = None if self._tls is None else self._tls.server()
+        if not self._ha_in_tls and (context is None or self._server.tls_server_mode is TlsMode.disabled):
+            return slave
         assert context is not None, "checked at the start, and a certificate that was there stays"
-        return TlsLayer(context, slave, slave.connection_made, self._server.server_header_timeout_seconds)
+        seconds = self._server.server_header_timeout_seconds
+        return Doorway(slave, context, plain_allowed=not self._ha_in_tls, handshake_seconds=seconds)
 
     def _check_ha_tls(self) -> None:
         """Refuse replication in TLS without what it needs: it must not go on in the clear."""

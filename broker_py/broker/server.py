@@ -20,6 +20,7 @@ from broker_py.broker.foreign_store import check_store
 from broker_py.broker.long_polling import ParkedPulls
 from broker_py.broker.message_filter import MessageFilters
 from broker_py.broker.metadata import BACKUP
+from broker_py.broker.own_credentials import OwnCredentials
 from broker_py.broker.periodic import Periodic
 from broker_py.broker.protection import REFRESH_SECONDS, Protection
 from broker_py.broker.queue_locks import QueueLocks
@@ -102,7 +103,7 @@ class Broker:
             settings.server, router, outbox, self._lost, host.tls, self._reads_again, self._fast_failure
         )
         self._client = RemotingClient(
-            router, outbox, on_close=self._lost_address, credentials=host.credentials, tls=protection.client_tls
+            router, outbox, on_close=self._lost_address, credentials=host.credentials(), tls=protection.client_tls
         )
         self._cold_reads = ColdReads(self.store, router)
         self._replicas = Replicas(
@@ -223,6 +224,7 @@ class Broker:
         every(lambda: 1.0, self._each_second)
         every(lambda: 10.0, self._expire_clients)
         every(lambda: REFRESH_SECONDS, self._protection.refresh)
+        every(lambda: REFRESH_SECONDS, OwnCredentials(self._host.credentials, self._client).refresh)
 
     async def stop(self) -> None:
         """Leave the name servers, answer what waits, flush, and let go of the store."""

@@ -30,8 +30,8 @@ class Host:
     """The real world, as the command chose it: `memory_bytes` is the machine's, `pid` this process's.
 
     `recovering` hears how far the store's recovery is, `refusing` why messages are refused, None when they are not;
-    `random(n)` returns n bytes that nobody can guess. `yaml` reads the access rules, `credentials` sign requests,
-    and `tls` encrypts.
+    `random(n)` returns n bytes that nobody can guess. `yaml` reads the access rules, `credentials()` are
+    those that sign requests now, and `tls` encrypts.
     """
 
     files: FileSystem
@@ -42,5 +42,5 @@ class Host:
     refusing: Callable[[str | None], None] = lambda _: None
     random: Callable[[int], bytes] = secrets.token_bytes
     yaml: Yaml | None = None
-    credentials: Credentials | None = None
+    credentials: Callable[[], Credentials | None] = lambda: None
     tls: TlsContexts | None = None

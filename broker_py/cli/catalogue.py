@@ -133,6 +133,13 @@ COMMANDS: Final = {
     "dumpLog": Entry(
         "stores", "Print the messages of a store directory's log; changes nothing", "/var/lib/rocketmq/store"
     ),
+    # Files of security
+    "checkAcl": Entry(
+        "security", "Say what is in a file of access rules and what is wrong with it", "/etc/broker-py/plain_acl.yml"
+    ),
+    "checkTls": Entry(
+        "security", "Say whether a tls.properties and the files it names can be used", "/etc/broker-py/tls.properties"
+    ),
     # The shell
     "completion": Entry("completion", "Print the completion of commands, options and names for a shell", "bash"),
 }

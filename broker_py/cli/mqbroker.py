@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import replace
 
-from broker_py.broker.acl.files import Yaml
+from broker_py.broker.acl.files import AclFiles, Yaml
 from broker_py.broker.config import BrokerConfig, check_together, ha_port
 from broker_py.broker.foreign_store import store_faults
 from broker_py.broker.server import FAST_PORT_BELOW, Broker
@@ -58,9 +58,12 @@ def _broker(options: argparse.Namespace) -> int:
     if shown and not options.check:
         return Exit.DONE
     read_secret(files, settings.replication.ha_secret_file)
-    credentials = _credentials(files, settings.broker)
+    _credentials(files, settings.broker)
     yaml = Yaml(load_yaml, dump_yaml)
     tls = FileTls(files, config.get(TlsConfig))
+    if shown and settings.broker.acl_enable:
+        rules = AclFiles(files, settings.broker.acl_config_path, yaml, SystemClock())
+        rules.parse(rules.read())
     running = _running_pid(settings) if shown else None
     faults = _used_by_others(settings, running)
     others = StoreOwner(files, settings.store.store_path_root_dir, settings.broker).fault()
@@ -100,7 +103,7 @@ def _broker(options: argparse.Namespace) -> int:
             recovering=recovering,
             refusing=refusing,
             yaml=yaml,
-            credentials=credentials,
+            credentials=lambda: _credentials(files, settings.broker),
             tls=tls,
         )
         broker = Broker(settings, host, config.text, change)

@@ -101,6 +101,10 @@ class RemotingClient:
         self._sign(command)
         connection.send(command)
 
+    def sign_as(self, credentials: Credentials | None) -> None:
+        """Sign with other credentials from here on."""
+        self._credentials = credentials
+
     def _sign(self, command: Command) -> None:
         if self._credentials is not None:
             sign(command, self._credentials)

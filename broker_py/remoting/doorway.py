@@ -3,18 +3,32 @@
 import asyncio
 import logging
 import ssl
+from typing import Protocol, cast
 
-from broker_py.remoting.connection import Connection
-from broker_py.remoting.tls import FIRST_BYTE, TlsLayer
+from broker_py.remoting.tls import FIRST_BYTE, Secured, TlsLayer
 
 log = logging.getLogger(__name__)
+
+
+class Guest(Secured, Protocol):
+    """A connection that writes nothing before it has read something: a client's, or a slave's."""
+
+    @property
+    def name(self) -> str:
+        """Who it is, for the log."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """The socket is there."""
+
+    def go_on_over(self, transport: asyncio.Transport) -> None:
+        """Use a layer above the socket from now on."""
 
 
 class Doorway(asyncio.Protocol):
     """Stands in for `connection` until the first byte; the connection counts, and may be closed, from the beginning."""
 
     def __init__(
-        self, connection: Connection, context: ssl.SSLContext, *, plain_allowed: bool, handshake_seconds: float
+        self, connection: Guest, context: ssl.SSLContext, *, plain_allowed: bool, handshake_seconds: float
     ) -> None:
         self._connection = connection
         self._context = context
@@ -40,10 +54,10 @@ class Doorway(asyncio.Protocol):
             layer.connection_made(transport)
             layer.data_received(data)
         elif self._plain_allowed:
-            transport.set_protocol(connection)
+            transport.set_protocol(cast(asyncio.Protocol, connection))
             connection.data_received(data)
         else:
-            log.warning("closing connection of %s: it does not use TLS (tls.server.mode)", connection.name)
+            log.warning("closing connection of %s: it does not use TLS (tls.server.mode, haTlsEnable)", connection.name)
             transport.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:

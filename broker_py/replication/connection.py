@@ -32,6 +32,11 @@ class PeerConnection(asyncio.Protocol):
         self._timer: asyncio.TimerHandle | None = None
         self._transport: asyncio.Transport | None = None
 
+    @property
+    def name(self) -> str:
+        """Who is at the other end, for the log."""
+        return self.peer
+
     def opened(self) -> None:
         """The connection is there."""
 
@@ -87,6 +92,10 @@ class PeerConnection(asyncio.Protocol):
             self.opened()
         except (BrokerPyError, OSError) as error:
             self.abort(error)
+
+    def go_on_over(self, transport: asyncio.Transport) -> None:
+        """Use a layer above the socket from now on; nothing was written yet."""
+        self._transport = transport
 
     def data_received(self, data: bytes) -> None:
         """Called by asyncio."""

@@ -24,7 +24,14 @@ class Cluster:
     def mqadmin(self, *words: str, nameservers: str | None = None) -> Any:
         """Return what a command of mqadmin answers as JSON, asked on the first host."""
         host = self.hosts[self.layout.hosts[0]]
-        command = [*words, "-n", nameservers or self.layout.nameserver_addresses, "--output", "json"]
+        command = [
+            *words,
+            *self.layout.mqadmin,
+            "-n",
+            nameservers or self.layout.nameserver_addresses,
+            "--output",
+            "json",
+        ]
         return json.loads(host.check_output(shlex.join([f"{BIN}/mqadmin", *command])))
 
     def reported_by(self, nameserver: Daemon) -> list[dict[str, Any]]:

@@ -51,11 +51,12 @@ class Daemon:
 
 @dataclass(frozen=True, kw_only=True)
 class Layout:
-    """A cluster on hosts, and the inventories that deploy it there."""
+    """A cluster on hosts, the inventories that deploy it there, and the options that mqadmin needs to be let in."""
 
     inventories: tuple[pathlib.Path, ...]
     daemons: tuple[Daemon, ...]
     state: pathlib.Path
+    mqadmin: tuple[str, ...] = ()
 
     @property
     def hosts(self) -> list[str]:
@@ -96,6 +97,7 @@ def read_layout(scenario: pathlib.Path, state: pathlib.Path, name: str = "layout
         inventories=(*(TOP / inventory for inventory in words["inventories"]), connection),
         daemons=_daemons(words["hosts"], {host: words["ansible_host"] for host, words in reached.items()}),
         state=state,
+        mqadmin=tuple(words.get("mqadmin", ())),
     )
 
 

@@ -21,7 +21,7 @@ LOGS = engine.CACHE / "molecule"
 SHOWN_LINES = 150
 
 # From the quickest to the slowest, so that what is broken for all shows soon.
-IN_ORDER = ("single", "2m-noslave", "2m-2s-async", "2m-2s-sync", "uninstall", "shrink", "scale", "upgrade")
+IN_ORDER = ("single", "secured", "2m-noslave", "2m-2s-async", "2m-2s-sync", "uninstall", "shrink", "scale", "upgrade")
 WITH_MACHINES = frozenset({"raid"})
 
 

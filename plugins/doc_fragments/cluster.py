@@ -18,8 +18,17 @@ options:
       - It has to be there on the host that the module runs on, which may be any host that reaches the cluster.
     type: path
     required: true
+  credentials_file:
+    description:
+      - A file on that host with C(accessKey) and C(secretKey), in the form of RocketMQ's C(tools.yml), to sign requests
+        with. Nothing is signed without it, or where it is empty.
+    type: path
+  tls_config_file:
+    description:
+      - RocketMQ's C(tls.properties) on that host. With it connections are TLS.
+    type: path
 notes:
-  - Playbooks give both options once, by C(module_defaults) of the action group C(broker_py.mq.cluster).
+  - Playbooks give these options once, by C(module_defaults) of the action group C(broker_py.mq.cluster).
   - Works with the name servers and brokers of this collection and with those of RocketMQ.
 """
 

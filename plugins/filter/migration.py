@@ -20,7 +20,6 @@ description:
   - C(store_problems) judges the store of one broker, C(running_problems) a broker by who runs and whose the store is.
   - C(property_problems) judges the properties of a running Java broker.
   - C(kv_problems) judges the properties of a running Java name server.
-  - C(pending_problems) says what a Java broker keeps for later.
 author: [broker-py developers (@broker-py)]
 options: {}
 """
@@ -34,26 +33,33 @@ JAVA, OURS, NONE, BOTH = "java", "ours", "none", "both"
 _LOG_FILE_BYTES = 1 << 30
 _QUEUE_FILE_BYTES = 6_000_000
 _QUEUE_UNIT_BYTES = 20
-# What has to be the same on both sides, as messages would be deleted earlier, refused, or less safe: the default and
-# what to set.
+# What has to be the same on both sides, as messages would be deleted or delivered earlier, refused, or less safe: the
+# default and what to set.
 _SAME = {
     "fileReservedTime": ("72", "fileReservedTime in broker_config"),
     "maxMessageSize": (str(4 << 20), "maxMessageSize in broker_config"),
     "flushDiskType": ("ASYNC_FLUSH", "broker_flush_disk_type"),
+    "messageDelayLevel": (
+        "1s 5s 10s 30s 1m 2m 3m 4m 5m 6m 7m 8m 9m 10m 20m 30m 1h 2h",
+        "messageDelayLevel in broker_config",
+    ),
 }
 # What a Java broker may do and ours can't.
 _REFUSED = {
     "enableDLegerCommitLog": "keeps its log by DLedger",
     "enableControllerMode": "is run by controllers",
-    "aclEnable": "checks who its clients are",
+}
+# What Java does and ours has to do then: what ours does if it is not told, and what to set.
+_NEEDED = {
+    "aclEnable": (
+        "false",
+        "broker_acl_enable to true, and broker_acl_from to its directory conf",
+    ),
+    "enablePropertyFilter": ("false", "enablePropertyFilter in broker_config"),
+    "timerWheelEnable": ("true", "timerWheelEnable in broker_config"),
 }
 # What ProtectHome= of the units hides.
 _HIDDEN = ("/home/", "/root/", "/run/user/")
-_KINDS = {
-    "delayed": "delayed messages that are not delivered yet",
-    "timed": "timed messages that are not delivered yet",
-    "popped": "receipts of POP consumers that are not looked at yet",
-}
 
 
 def daemon_side(listeners: Sequence[Found], instance: Instance, config_file: str) -> str:
@@ -166,7 +172,12 @@ def property_problems(name: str, java: str, running: Mapping[str, str], properti
     problems += [
         f"{name} of Java has {key}={running[key]}, and ours would have {properties.get(key, default)}: set {where}"
         for key, (default, where) in _SAME.items()
-        if key in running and running[key] != str(properties.get(key, default))
+        if key in running and running[key].split() != str(properties.get(key, default)).split()
+    ]
+    problems += [
+        f"{name} of Java has {key}=true, and ours would have false: set {where}"
+        for key, (default, where) in _NEEDED.items()
+        if running.get(key, "false").lower() == "true" and str(properties.get(key, default)).lower() != "true"
     ]
     return problems
 
@@ -183,15 +194,6 @@ def kv_problems(name: str, kv_config: str, running: Mapping[str, str]) -> list[s
     return [f"{name} of Java has kvConfigPath {found}: set kv_config in migration_nameservers, which is {kv_config}"]
 
 
-def pending_problems(name: str, pending: Mapping[str, int]) -> list[str]:
-    """Say what a Java broker keeps for later, which ours would keep and not act on."""
-    return [
-        f"{name} has at most {messages} {_KINDS[kind]}"
-        for kind, messages in pending.items()
-        if messages and kind in _KINDS
-    ]
-
-
 class FilterModule:
     """What Ansible loads."""
 
@@ -204,5 +206,4 @@ class FilterModule:
             "store_problems": store_problems,
             "property_problems": property_problems,
             "kv_problems": kv_problems,
-            "pending_problems": pending_problems,
         }

@@ -24,6 +24,8 @@ Result = dict[str, Any]
 CLUSTER_OPTIONS: dict[str, Any] = {
     "nameservers": {"type": "str", "required": True},
     "bin_dir": {"type": "path", "required": True},
+    "credentials_file": {"type": "path"},
+    "tls_config_file": {"type": "path"},
 }
 TARGET_OPTIONS: dict[str, Any] = {
     "cluster": {"type": "str"},
@@ -84,13 +86,22 @@ def _do(module: Any, work: Callable[[Client, Params, bool], Awaitable[Result]]) 
     from broker_py.errors import BrokerPyError  # noqa: PLC0415
 
     async def main() -> Result:
-        async with open_client(module.params["nameservers"]) as client:
+        credentials, tls = (_named_file(module, option) for option in ("credentials_file", "tls_config_file"))
+        async with open_client(module.params["nameservers"], credentials, tls) as client:
             return await work(client, module.params, module.check_mode)
 
     try:
         return asyncio.run(main())
     except BrokerPyError as error:
         raise ClusterFault(sentence(error)) from None
+
+
+def _named_file(module: Any, option: str) -> str | None:
+    """Return the path in an option; in check mode the tasks before may not have made the file yet."""
+    path: str | None = module.params.get(option) or None
+    if path is not None and module.check_mode and not os.path.exists(path):
+        return None
+    return path
 
 
 async def masters(client: Client, params: Params) -> dict[str, str]:

@@ -102,6 +102,11 @@ stores:
   type: list
   elements: dict
   returned: always
+secured:
+  description: The port of each daemon of I(conf_dir), and its properties that name TLS.
+  type: dict
+  returned: always
+  sample: {broker-a: {listenPort: "10911", tls.enable: "true"}}
 configured:
   description: The brokers of I(conf_dir) by the name of their file, with whose set it is and where it keeps messages.
   type: dict
@@ -252,6 +257,16 @@ def configured(conf_dir: str) -> dict[str, dict[str, str]]:
     }
 
 
+def secured(conf_dir: str) -> dict[str, dict[str, str]]:
+    """Return the port of each daemon that a file configures, with its properties that name TLS."""
+    files = {path.stem: _properties(_read(str(path))) for path in sorted(pathlib.Path(conf_dir).glob("*.properties"))}
+    return {
+        name: {key: value for key, value in properties.items() if key == "listenPort" or key.startswith("tls.")}
+        for name, properties in files.items()
+        if "listenPort" in properties
+    }
+
+
 def _properties(text: str) -> dict[str, str]:
     lines = [line.partition("=") for line in text.splitlines() if not line.lstrip().startswith("#")]
     return {key.strip(): value.strip() for key, equals, value in lines if equals}
@@ -276,6 +291,7 @@ def found(options: Mapping[str, Any]) -> dict[str, Any]:
         "listeners": listeners(options["ports"]),
         "stores": [store(path) for path in options["stores"]],
         "configured": configured(options["conf_dir"]) if options["conf_dir"] else {},
+        "secured": secured(options["conf_dir"]) if options["conf_dir"] else {},
     }
 
 

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ansible.module_utils.basic import AnsibleModule  # type: ignore[import-untyped]
 
@@ -15,18 +15,17 @@ if TYPE_CHECKING:
 
 DOCUMENTATION = """
 module: java_info
-short_description: Properties of a running Java broker or name server, and what it keeps for later
+short_description: Properties of a running Java broker or name server
 version_added: 0.2.0
 description:
-  - Tells the properties that a daemon of RocketMQ runs with, and how many messages a master keeps that its own services
-    still have to act on. Changes nothing.
+  - Tells the properties that a daemon of RocketMQ runs with. Changes nothing.
 author: [broker-py developers (@broker-py)]
 extends_documentation_fragment: [broker_py.mq.cluster]
 options:
   kind:
-    description: What it is. Only a master is asked for what it keeps.
+    description: What it is.
     type: str
-    choices: [nameserver, master, slave]
+    choices: [nameserver, broker]
     required: true
   address:
     description: Its address, C(host:port).
@@ -39,10 +38,9 @@ EXAMPLES = """
   broker_py.mq.java_info:
     nameservers: 10.0.0.1:9876
     bin_dir: /opt/broker-py/current/bin
-    kind: master
+    kind: broker
     address: 10.0.0.2:10911
   register: java
-  failed_when: java.pending | length > 0
 """
 
 RETURN = """
@@ -51,14 +49,6 @@ properties:
   type: dict
   returned: success
   sample: {brokerName: broker-a, storePathRootDir: /home/rocketmq/store}
-pending:
-  description:
-    - How many messages it keeps for later, by kind. C(delayed) and C(timed) have to be delivered, C(half) are of
-      transactions nobody has decided, C(popped) are receipts of POP that may have to be taken back.
-    - They are at most so many, as some seconds pass until what is done is noted.
-  type: dict
-  returned: success
-  sample: {delayed: 12}
 """
 
 SECRET_WORDS = ("password", "secret", "accesskey")
@@ -71,23 +61,19 @@ def shown(properties: Mapping[str, str]) -> dict[str, str]:
 
 async def look(client: Client, params: Params, check_mode: bool) -> Result:  # noqa: ARG001
     """Return what the module returns."""
-    from broker_py.admin.pending import pending_messages  # noqa: PLC0415  importable only now
-
     kind, address = params["kind"], params["address"]
     properties: dict[str, str]
     if kind == "nameserver":
         properties = await client.name_servers.config(address)
     else:
         properties = await client.brokers.config(address)
-    pending = await pending_messages(client, address) if kind == "master" else []
-    kept: dict[str, Any] = {each.kind: each.messages for each in pending}
-    return {"changed": False, "properties": shown(properties), "pending": kept}
+    return {"changed": False, "properties": shown(properties)}
 
 
 def main() -> None:
     """Run as an Ansible module."""
     options = {
-        "kind": {"type": "str", "choices": ["nameserver", "master", "slave"], "required": True},
+        "kind": {"type": "str", "choices": ["nameserver", "broker"], "required": True},
         "address": {"type": "str", "required": True},
     }
     run(AnsibleModule(argument_spec={**CLUSTER_OPTIONS, **options}, supports_check_mode=True), look)

@@ -12,6 +12,7 @@ from ..module_utils.cluster import CLUSTER_OPTIONS, Params, Result, run
 
 if TYPE_CHECKING:
     from broker_py.admin.backlog import QueueBacklog
+    from broker_py.admin.pending import Pending
     from broker_py.client.client import Client
 
 DOCUMENTATION = """
@@ -21,6 +22,8 @@ version_added: 0.1.0
 description:
   - Lists by topic and group the messages of a broker that a group has not consumed, and by topic those that no group
     consumes at all, such as dead letters. Changes nothing.
+  - Counts what the broker itself still has to act on, too, such as delayed messages that are not delivered. Nobody else
+    has these.
   - A group counts where it has members or offsets on a topic there. Broadcasting consumers keep their offsets for
     themselves and can't be seen.
 author: [broker-py developers (@broker-py)]
@@ -36,7 +39,9 @@ options:
     elements: str
     default: []
   ignore_topics:
-    description: Topics whose messages nobody needs.
+    description:
+      - Topics whose messages nobody needs. C(SCHEDULE_TOPIC_XXXX), C(rmq_sys_wheel_timer), C(RMQ_SYS_TRANS_HALF_TOPIC)
+        and C(rmq_sys_REVIVE_LOG_<cluster>) are those of what the broker has to act on.
     type: list
     elements: str
     default: []
@@ -49,7 +54,7 @@ EXAMPLES = """
     bin_dir: /opt/broker-py/current/bin
     address: 10.0.0.2:10911
   register: left
-  until: left.unread | length == 0
+  until: left.problems | length == 0
   retries: 60
   delay: 10
 """
@@ -61,8 +66,15 @@ unread:
   elements: dict
   returned: success
   sample: [{topic: Orders, group: billing, messages: 12}]
+pending:
+  description:
+    - At most how many messages the broker keeps for later, by kind. C(delayed) and C(timed) are to be delivered,
+      C(half) are of transactions nobody has decided, C(popped) are receipts of POP consumers, who may still fail.
+  type: dict
+  returned: success
+  sample: {delayed: 12}
 problems:
-  description: The same in sentences.
+  description: Both in sentences.
   type: list
   elements: str
   returned: success
@@ -70,18 +82,18 @@ problems:
 
 
 def unread_entries(
-    backlogs: Sequence[QueueBacklog], kept: Mapping[str, int], ignored_groups: Sequence[str]
+    backlogs: Sequence[QueueBacklog], held: Mapping[str, int], ignored_groups: Sequence[str]
 ) -> list[dict[str, Any]]:
     """Return an entry for each topic and group with messages to consume, and for each topic that no group consumes.
 
-    `kept` says how many messages each topic keeps.
+    `held` says how many messages each topic keeps.
     """
     left: dict[tuple[str, str], int] = {}
     for each in backlogs:
         if each.group not in ignored_groups:
             left[each.topic, each.group] = left.get((each.topic, each.group), 0) + each.left
     consumed = {each.topic for each in backlogs}
-    left.update({(topic, ""): messages for topic, messages in kept.items() if topic not in consumed})
+    left.update({(topic, ""): messages for topic, messages in held.items() if topic not in consumed})
     return [
         {"topic": topic, "group": group, "messages": messages}
         for (topic, group), messages in sorted(left.items())
@@ -97,9 +109,28 @@ def described(unread: Mapping[str, Any]) -> str:
     return f"{topic} has {messages} messages that no group consumes"
 
 
+KINDS = {
+    "delayed": "delayed messages that are not delivered yet",
+    "timed": "timed messages that are not delivered yet",
+    "half": "messages of transactions that are not decided yet",
+    "popped": "receipts of POP consumers that are not looked at yet",
+}
+
+
+def kept(pending: Sequence[Pending], ignored_topics: Sequence[str]) -> list[Pending]:
+    """Return what counts of what the broker has to act on."""
+    return [each for each in pending if each.topic not in ignored_topics]
+
+
+def pending_sentence(each: Pending) -> str:
+    """Say what the broker has to act on."""
+    return f"the broker has at most {each.messages} {KINDS[each.kind]} ({each.topic})"
+
+
 async def look(client: Client, params: Params, check_mode: bool) -> Result:  # noqa: ARG001
     """Return what the module returns."""
     from broker_py.admin.backlog import backlogs  # noqa: PLC0415  importable only now
+    from broker_py.admin.pending import pending_messages  # noqa: PLC0415
     from broker_py.admin.topics import queues_at  # noqa: PLC0415
     from broker_py.model.topic import is_system_topic  # noqa: PLC0415
 
@@ -109,12 +140,18 @@ async def look(client: Client, params: Params, check_mode: bool) -> Result:  # n
         for topic, config in (await client.brokers.topics(address)).items()
         if not is_system_topic(topic) and topic not in params["ignore_topics"]
     }
-    kept = {
+    held = {
         topic: sum(queue.max_offset - queue.min_offset for queue in await queues_at(client, address, config))
         for topic, config in topics.items()
     }
-    unread = unread_entries(await backlogs(client, address, list(topics)), kept, params["ignore_groups"])
-    return {"changed": False, "unread": unread, "problems": [described(entry) for entry in unread]}
+    unread = unread_entries(await backlogs(client, address, list(topics)), held, params["ignore_groups"])
+    pending = kept(await pending_messages(client, address), params["ignore_topics"])
+    return {
+        "changed": False,
+        "unread": unread,
+        "pending": {each.kind: each.messages for each in pending},
+        "problems": [*map(described, unread), *map(pending_sentence, pending)],
+    }
 
 
 def main() -> None:

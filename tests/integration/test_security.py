@@ -76,3 +76,23 @@ async def test_a_pair_with_access_rules_and_tls_everywhere(cluster: Cluster, tmp
     assert "admin-key UPDATE_AND_CREATE_TOPIC topic=T: done" in audit
     for daemon in (nameserver, master, slave):
         assert "-secret" not in daemon.log() + daemon.output()
+
+
+async def test_a_master_with_a_certificate_takes_slaves_by_tls_and_in_the_clear(
+    cluster: Cluster, tmp_path: Path
+) -> None:
+    tls = tls_properties(tmp_path / "tls.properties", Authority(tmp_path / "ca"), "broker")
+    nameserver = cluster.nameserver(**{"tls.config.file": tls})
+    await nameserver.start()
+    master = cluster.broker(**{"tls.config.file": tls})
+    by_tls = {"tls.config.file": tls, "tls.enable": "true", "haTlsEnable": "true"}
+    slaves = [cluster.broker("broker-a", number, brokerRole="SLAVE", **more) for number, more in ((1, by_tls), (2, {}))]
+    for broker in (master, *slaves):
+        await broker.start()
+
+    async def both_follow() -> bool:
+        asked = ("haStatus", "-b", master.address, "-n", nameserver.address, "-o", "json")
+        shown = await asyncio.to_thread(mqadmin, *asked)
+        return shown.returncode == 0 and shown.stdout.count('"inSync": true') == len(slaves)
+
+    await until(both_follow, "both slaves follow", 40)

@@ -1,7 +1,16 @@
-"""Certificates for tests, by the openssl command."""
+"""Certificates for tests, by the openssl command.
+
+    python -m tests.support.certificates DIRECTORY NAME ...
+
+makes an authority in the directory where there is none, and signs a new certificate for each name, whose key has a
+password that is hard to write down.
+"""
 
 import subprocess
+import sys
 from pathlib import Path
+
+PASSWORD = "a \\ pass: w\u00f6rd"
 
 
 class Authority:
@@ -12,6 +21,8 @@ class Authority:
         self.directory = directory
         self.certificate = directory / "ca.pem"
         self._key = directory / "ca.key"
+        if self.certificate.exists():
+            return
         command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
         command += ["-days", "2", "-subj", "/CN=test-ca", "-keyout", str(self._key), "-out", str(self.certificate)]
         subprocess.run(command, check=True, capture_output=True)
@@ -45,3 +56,9 @@ def tls_properties(path: Path, authority: Authority, name: str, **more: str) -> 
     }
     path.write_text("".join(f"{key}={value}\n" for key, value in values.items() if value))
     return path
+
+
+if __name__ == "__main__":
+    made = Authority(Path(sys.argv[1]))
+    for host in sys.argv[2:]:
+        made.sign(host, PASSWORD)

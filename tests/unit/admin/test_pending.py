@@ -48,6 +48,21 @@ def test_levels_of_its_own_are_looked_at_too(cluster: FakeCluster) -> None:
     assert pending(cluster) == {"delayed": 1}
 
 
+def test_levels_that_are_not_configured_any_more_count_as_well(cluster: FakeCluster, delivered: dict[int, int]) -> None:
+    cluster.store_a.config["messageDelayLevel"] = "1s"
+    cluster.store_a.fill("SCHEDULE_TOPIC_XXXX", 17, [b"1"])
+    cluster.store_a.fill("SCHEDULE_TOPIC_XXXX", 20, [b"1", b"2"])
+    delivered[21] = 1
+    assert pending(cluster) == {"delayed": 2}
+
+
+def test_each_kind_names_its_topic(cluster: FakeCluster) -> None:
+    cluster.a.runtime |= {"timerCongestNum": "5", "timerOffsetBehind": "0"}
+    cluster.store_a.fill("SCHEDULE_TOPIC_XXXX", 0, [b"1"])
+    found = cluster.ask(lambda client: pending_messages(client, cluster.a.address))
+    assert [each.topic for each in found] == ["SCHEDULE_TOPIC_XXXX", "rmq_sys_wheel_timer"]
+
+
 def test_halves_of_transactions_count_until_their_service_has_passed_them(cluster: FakeCluster) -> None:
     store = cluster.store_a
     store.add_topic("RMQ_SYS_TRANS_HALF_TOPIC", 1)

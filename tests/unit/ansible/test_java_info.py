@@ -5,7 +5,6 @@ from typing import Any
 from broker_py.wire.codes import RequestCode
 from broker_py.wire.command import Reply
 from plugins.modules.java_info import look
-from tests.unit.client.fake_broker import json_reply
 from tests.unit.client.fake_cluster import FakeCluster
 
 
@@ -14,19 +13,12 @@ def told(cluster: FakeCluster, kind: str, address: str) -> dict[str, Any]:
     return found
 
 
-def test_a_master_tells_its_properties_without_secrets_and_what_it_keeps(cluster: FakeCluster) -> None:
-    cluster.a.on(RequestCode.GET_ALL_DELAY_OFFSET, None, lambda *_: json_reply({"offsetTable": {}}))
+def test_a_broker_tells_its_properties_without_secrets(cluster: FakeCluster) -> None:
     cluster.store_a.config["aclSecretKey"] = "hidden"
-    cluster.store_a.fill("SCHEDULE_TOPIC_XXXX", 2, [b"1"])
-    found = told(cluster, "master", cluster.a.address)
+    found = told(cluster, "broker", cluster.a.address)
     assert found["properties"]["brokerName"] == "broker-a"
     assert "aclSecretKey" not in found["properties"]
-    assert found["pending"] == {"delayed": 1}
     assert found["changed"] is False
-
-
-def test_a_slave_keeps_nothing_that_its_master_does_not(cluster: FakeCluster) -> None:
-    assert told(cluster, "slave", cluster.slave.address)["pending"] == {}
 
 
 def test_a_name_server_tells_where_it_keeps_kv_configurations(cluster: FakeCluster) -> None:

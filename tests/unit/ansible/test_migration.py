@@ -8,7 +8,6 @@ from plugins.filter.migration import (
     daemon_side,
     kv_problems,
     named_problems,
-    pending_problems,
     property_problems,
     running_problems,
     store_problems,
@@ -129,7 +128,9 @@ def test_a_java_broker_that_does_what_ours_will_do_is_no_problem() -> None:
         ({"storePathCommitLog": "/ssd/log"}, "has its log in /ssd/log"),
         ({"enableControllerMode": "true"}, "run by controllers"),
         ({"enableDLegerCommitLog": "true"}, "DLedger"),
-        ({"aclEnable": "true"}, "aclEnable"),
+        ({"aclEnable": "true"}, "aclEnable=true, and ours would have false: set broker_acl_enable to true"),
+        ({"enablePropertyFilter": "true"}, "set enablePropertyFilter in broker_config"),
+        ({"messageDelayLevel": "1s 1h"}, "messageDelayLevel=1s 1h, and ours would have 1s 5s"),
         ({"fileReservedTime": "168"}, "fileReservedTime=168, and ours would have 72: set fileReservedTime"),
         ({"maxMessageSize": "8388608"}, "ours would have 4194304"),
         ({"flushDiskType": "SYNC_FLUSH"}, "set broker_flush_disk_type"),
@@ -140,15 +141,20 @@ def test_what_ours_would_do_otherwise_is_refused(running: dict[str, str], says: 
     assert says in problem
 
 
+@pytest.mark.parametrize("value", [True, "true"])
+def test_a_cluster_with_access_rules_moves_to_one_with_access_rules(value: bool | str) -> None:
+    assert asked({"aclEnable": value}, aclEnable="true") == []
+
+
+def test_a_timer_that_java_has_must_not_be_off_here() -> None:
+    assert asked(timerWheelEnable="true") == []
+    [problem] = asked({"timerWheelEnable": False}, timerWheelEnable="true")
+    assert "set timerWheelEnable in broker_config" in problem
+    assert asked({"timerWheelEnable": False}, timerWheelEnable="false") == []
+
+
 def test_kv_configurations_elsewhere_would_be_left_behind() -> None:
     assert kv_problems("nameserver", "/root/namesrv/kvConfig.json", {}) == []
     assert kv_problems("nameserver", "/a/kv.json", {"kvConfigPath": "/a//kv.json"}) == []
     [problem] = kv_problems("nameserver", "/a/kv.json", {"kvConfigPath": "/b/kv.json"})
     assert "/b/kv.json" in problem
-
-
-def test_what_is_kept_for_later_is_counted() -> None:
-    assert pending_problems("broker-a", {}) == []
-    assert pending_problems("broker-a", {"delayed": 3, "half": 5, "popped": 0}) == [
-        "broker-a has at most 3 delayed messages that are not delivered yet"
-    ]

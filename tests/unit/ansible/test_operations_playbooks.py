@@ -47,7 +47,7 @@ def test_a_declared_group_may_have_all_settings_of_a_group_with_their_types() ->
 @pytest.mark.parametrize("module", ["topic", "topic_shrink", "subscription_group", "metadata_restore"])
 def test_a_playbook_gives_a_module_only_options_that_it_has(module: str) -> None:
     documented = yaml.safe_load(importlib.import_module(f"plugins.modules.{module}").DOCUMENTATION)["options"]
-    common = {"nameservers", "bin_dir", "cluster", "brokers"}
+    common = {"nameservers", "bin_dir", "credentials_file", "tls_config_file", "cluster", "brokers"}
     for file in [*PLAYBOOKS.glob("*.yml"), *PLAYBOOKS.glob("tasks/*.yml")]:
         for entry in yaml.safe_load(file.read_text()):
             for task in entry.get("tasks", [entry]):

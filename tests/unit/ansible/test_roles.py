@@ -54,12 +54,16 @@ def test_main_checks_first_and_runs_its_phases_under_the_tags_that_the_readme_na
 
 @pytest.mark.parametrize("role", ["nameserver", "broker"])
 def test_a_property_that_the_role_derives_can_not_be_set_by_hand(role: str) -> None:
+    common = yaml.safe_load((ROLES / "common/vars/main.yml").read_text())
+    tls = {key for step in common["__common_tls_steps"].values() for key in step}
     variables = (ROLES / role / "vars/main.yml").read_text()
     content = yaml.safe_load(variables)
     owned = set(content[f"__{role}_owned_keys"])
     if role == "broker":
         derived = set(content["__broker_derived_properties"])
         derived |= {key for keys in content["__broker_role_properties"].values() for key in keys}
+        secured = dict(content["__broker_security_properties"])
+        derived |= {key for keys in (*secured.pop("tls").values(), *secured.values()) for key in keys}
     else:
         derived = {line.split("'")[1] for line in variables.splitlines() if line.startswith("       '")}
-    assert derived == owned
+    assert derived | tls == owned

@@ -1,7 +1,11 @@
 """What is left to read on a broker that shall go."""
 
 from broker_py.admin.backlog import QueueBacklog
-from plugins.modules.unread_info import described, unread_entries
+from broker_py.admin.pending import Pending
+from broker_py.wire.codes import RequestCode
+from plugins.modules.unread_info import described, look, pending_sentence, unread_entries
+from tests.unit.client.fake_broker import json_reply
+from tests.unit.client.fake_cluster import FakeCluster
 
 
 def backlog(group: str, topic: str, queue_id: int, consumed: int | None) -> QueueBacklog:
@@ -31,3 +35,21 @@ def test_an_entry_is_said_as_a_sentence() -> None:
     entry = {"topic": "Orders", "group": "billing", "messages": 7}
     assert described(entry) == "group billing has 7 messages of Orders to consume"
     assert described({**entry, "group": ""}) == "Orders has 7 messages that no group consumes"
+
+
+def test_what_the_broker_itself_has_to_act_on_is_left_too(cluster: FakeCluster) -> None:
+    cluster.a.on(RequestCode.GET_ALL_DELAY_OFFSET, None, lambda *_: json_reply({"offsetTable": {"3": 1}}))
+    cluster.store_a.fill("SCHEDULE_TOPIC_XXXX", 2, [b"1", b"2", b"3"])
+
+    def left(*ignored: str) -> list[str]:
+        params = {"address": cluster.a.address, "ignore_groups": [], "ignore_topics": list(ignored)}
+        found: list[str] = cluster.ask(lambda client: look(client, params, False))["problems"]
+        return found
+
+    assert left() == ["the broker has at most 2 delayed messages that are not delivered yet (SCHEDULE_TOPIC_XXXX)"]
+    assert left("SCHEDULE_TOPIC_XXXX") == []
+
+
+def test_what_is_pending_is_said_as_a_sentence_whatever_kind_it_is() -> None:
+    for kind in ("delayed", "timed", "half", "popped"):
+        assert pending_sentence(Pending(kind=kind, messages=3, topic="T")).startswith("the broker has at most 3 ")

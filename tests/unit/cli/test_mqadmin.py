@@ -73,7 +73,7 @@ def test_without_a_command_the_list_is_a_usage_error(capsys: Capture) -> None:
 def test_every_command_explains_its_options(capsys: Capture, name: str) -> None:
     assert status("help", name) == 0
     out = capsys.readouterr().out
-    assert ("--namesrvAddr" in out) == (name not in ("checkStore", "dumpLog", "completion"))
+    assert ("--namesrvAddr" in out) == (name not in ("checkStore", "dumpLog", "checkAcl", "checkTls", "completion"))
     assert ("--output" in out) == (name != "completion")
     assert f"example: mqadmin {name}" in out or not COMMANDS[name].example
 
