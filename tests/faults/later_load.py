@@ -1,15 +1,14 @@
 """Messages for later under kills: by delay level, and by time."""
 
 from abc import abstractmethod
-from collections import Counter
 from random import Random
 from typing import ClassVar, Final
 
-from broker_py.client.consuming import ConsumeContext, ConsumeFromWhere, ConsumeStatus, PushOptions
-from broker_py.client.messages import OutgoingMessage, ReceivedMessage
-from tests.faults.history import Findings, Outcome, Value
-from tests.faults.kind_load import KindLoad
-from tests.faults.promises import Again, Promises
+from broker_py.client.consuming import ConsumeFromWhere, PushOptions
+from broker_py.client.messages import OutgoingMessage
+from tests.faults.history import Outcome, Value
+from tests.faults.promise_load import PromiseLoad
+from tests.faults.promises import Again
 from tests.support.cluster import Cluster, Daemon
 
 LEVELS_SECONDS: Final = (1, 2, 3, 4)
@@ -17,15 +16,14 @@ LEVELS_SECONDS: Final = (1, 2, 3, 4)
 _LONGEST_MS: Final = 4_000
 
 
-class LaterLoad(KindLoad):
+class LaterLoad(PromiseLoad):
     """Senders of messages for later, and a consumer that notes when they come."""
 
     topic = "Later"
     again: ClassVar[Again]
 
     def __init__(self, cluster: Cluster, broker: Daemon, random: Random) -> None:
-        super().__init__(cluster, broker, random)
-        self._promises = Promises(self.again)
+        super().__init__(cluster, broker, random, self.again)
         self._producer = self.client.producer("later-producers")
         options = PushOptions(consume_from_where=ConsumeFromWhere.FIRST_OFFSET)
         self._consumer = self.client.push_consumer("later-consumers", {self.topic: "*"}, self._consume, options)
@@ -33,11 +31,6 @@ class LaterLoad(KindLoad):
     @abstractmethod
     def message(self, value: Value, now_ms: int) -> tuple[OutgoingMessage, int]:
         """Return a message, and when it is due if the broker gets it at once."""
-
-    @property
-    def outcomes(self) -> Counter[Outcome]:
-        """What became of the sends."""
-        return self._promises.outcomes
 
     @property
     def owed(self) -> int:
@@ -61,22 +54,6 @@ class LaterLoad(KindLoad):
         outcome, _ = await self.sent(self._producer, message)
         self._promises.answer(value, outcome)
         return outcome is Outcome.ACKNOWLEDGED
-
-    async def _consume(self, messages: list[ReceivedMessage], _: ConsumeContext) -> ConsumeStatus:
-        now_ms = self.client.now_ms()
-        for message in messages:
-            self._promises.arrive(Value.decode(message.body), now_ms)
-        return ConsumeStatus.SUCCESS
-
-    def killed(self, now_ms: int) -> None:
-        """Take note of a kill."""
-        self._promises.killed(now_ms)
-
-    async def check(self) -> Findings:
-        """Read what the broker has at the end, and judge."""
-        for message in await self.read_all(self.topic):
-            self._promises.stored(Value.decode(message.body), message.stored_ms)
-        return self._promises.check()
 
     def figures(self) -> str:
         """Return what is worth to be known of the run."""

@@ -1,20 +1,20 @@
 """Transactions under kills: committed, rolled back, told late, or told only when the broker asks."""
 
 import asyncio
-from collections import Counter
 from collections.abc import Awaitable, Callable
 from enum import Enum
 from random import Random
 from typing import Final
 
-from broker_py.client.consuming import ConsumeContext, ConsumeFromWhere, ConsumeStatus, PushOptions
+from broker_py.client.consuming import ConsumeFromWhere, PushOptions
 from broker_py.client.messages import OutgoingMessage, ReceivedMessage
 from broker_py.client.producer import ProducerOptions
 from broker_py.client.transactions import TransactionState
 from broker_py.errors import BrokerPyError
-from tests.faults.history import Findings, Outcome, Value
-from tests.faults.kind_load import KindLoad, outcome_of
-from tests.faults.promises import Again, Promises
+from tests.faults.history import Outcome, Value
+from tests.faults.kind_load import outcome_of
+from tests.faults.promise_load import PromiseLoad
+from tests.faults.promises import Again
 from tests.support.cluster import Cluster, Daemon
 
 _LATE_SECONDS: Final = 2.0
@@ -40,7 +40,7 @@ class _Plan:
         self.asked = 0
 
 
-class TransactionLoad(KindLoad):
+class TransactionLoad(PromiseLoad):
     """Producers of transactions that know their state, and a consumer."""
 
     topic = "Transactions"
@@ -54,17 +54,11 @@ class TransactionLoad(KindLoad):
     }
 
     def __init__(self, cluster: Cluster, broker: Daemon, random: Random) -> None:
-        super().__init__(cluster, broker, random)
-        self._promises = Promises(Again.ANY)
+        super().__init__(cluster, broker, random, Again.ANY)
         self._plans: dict[Value, _Plan] = {}
         self._producer = self.client.transaction_producer("tx-producers", self._asked, ProducerOptions(retries=0))
         options = PushOptions(consume_from_where=ConsumeFromWhere.FIRST_OFFSET)
         self._consumer = self.client.push_consumer("tx-consumers", {self.topic: "*"}, self._consume, options)
-
-    @property
-    def outcomes(self) -> Counter[Outcome]:
-        """What became of the sends."""
-        return self._promises.outcomes
 
     @property
     def owed(self) -> int:
@@ -128,22 +122,6 @@ class TransactionLoad(KindLoad):
         if not plan.decided and (not plan.sent or self.random.random() < 0.3):
             return TransactionState.UNKNOWN
         return self._decide(value, plan)
-
-    async def _consume(self, messages: list[ReceivedMessage], _: ConsumeContext) -> ConsumeStatus:
-        now_ms = self.client.now_ms()
-        for message in messages:
-            self._promises.arrive(Value.decode(message.body), now_ms)
-        return ConsumeStatus.SUCCESS
-
-    def killed(self, now_ms: int) -> None:
-        """Take note of a kill."""
-        self._promises.killed(now_ms)
-
-    async def check(self) -> Findings:
-        """Read what the broker has at the end, and judge."""
-        for message in await self.read_all(self.topic):
-            self._promises.stored(Value.decode(message.body), message.stored_ms)
-        return self._promises.check()
 
     def figures(self) -> str:
         """Return what is worth to be known of the run."""

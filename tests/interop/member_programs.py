@@ -12,6 +12,8 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final
 
+import pytest
+
 from broker_py.model.message_queue import MessageQueue
 from tests.interop.java import compiled
 from tests.support.cluster import until
@@ -24,6 +26,9 @@ _PATIENCE_SECONDS: Final = 60.0
 def why_no_go() -> str | None:
     """Return what is missing on this machine to run the Go program, or None."""
     return "there is no Go (go)" if shutil.which("go") is None else None
+
+
+needs_go: Final = pytest.mark.skipif(why_no_go() is not None, reason=str(why_no_go()))
 
 
 def java_members(directory: Path) -> list[str]:

@@ -9,7 +9,7 @@ import pytest
 
 from broker_py.client import Client, Identity, OutgoingMessage, PushOptions
 from tests.interop.java import MixedCluster, why_not
-from tests.interop.member_programs import MemberProgram, go_members, java_members, why_no_go
+from tests.interop.member_programs import MemberProgram, go_members, java_members, needs_go
 from tests.support.client_lab import FIRST, ClientLab, Inbox
 from tests.support.cluster import CLUSTER_NAME, until
 from tests.support.members import Journal
@@ -22,7 +22,6 @@ pytestmark = [
     pytest.mark.skipif(why_not() is not None, reason=str(why_not())),
     pytest.mark.timeout(180),
 ]
-needs_go = pytest.mark.skipif(why_no_go() is not None, reason=str(why_no_go()))
 
 
 def options(directory: Path) -> PushOptions:

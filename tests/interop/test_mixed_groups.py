@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.interop.java import MixedCluster, why_not
-from tests.interop.member_programs import MemberProgram, go_members, java_members, why_no_go
+from tests.interop.member_programs import MemberProgram, go_members, java_members, needs_go
 from tests.support.client_lab import ClientLab
 from tests.support.cluster import CLUSTER_NAME
 from tests.support.members import Journal, Load, Members, OwnMembers, consumed, settled
@@ -22,7 +22,6 @@ pytestmark = [
     pytest.mark.skipif(why_not() is not None, reason=str(why_not())),
     pytest.mark.timeout(300),
 ]
-needs_go = pytest.mark.skipif(why_no_go() is not None, reason=str(why_no_go()))
 
 
 @pytest.mark.parametrize("side", ["java", "ours"])

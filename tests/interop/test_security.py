@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.interop.java import MixedCluster, compiled, why_not
-from tests.interop.member_programs import why_no_go
+from tests.interop.member_programs import needs_go
 from tests.support.certificates import Authority, tls_properties
 
 TOPIC = "Secured"
@@ -71,7 +71,7 @@ async def go(program: Path, *arguments: str) -> str:
     return output.decode()
 
 
-@pytest.mark.skipif(why_no_go() is not None, reason=str(why_no_go()))
+@needs_go
 async def test_the_go_client_signs_and_encrypts(cluster: MixedCluster, tmp_path: Path) -> None:
     program = tmp_path / "go-secured"
     subprocess.run(["go", "build", "-o", program, "."], cwd=Path(__file__).with_name("go_secured"), check=True)

@@ -81,7 +81,7 @@ class BrokerHandler:
         """
         version = dumps(self._version.to_json()).decode()
         text = self._show()
-        use_tls = "true" if "tls.enable=true\n" in text else "false"
+        use_tls = "true" if "tls.enable=true" in text.splitlines() else "false"
         return Reply(ext={"version": version}, body=f"{text}filterServerNums=0\nuseTLS={use_tls}\n".encode())
 
     def update_config(self, command: Command, _peer: Peer) -> Reply:
